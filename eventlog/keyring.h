@@ -1,0 +1,72 @@
+#pragma once
+// Data keys for personal parts: one per person, one per workspace and UTC day for clicks, one per workspace
+// for link passwords. They are wrapped by a master key that lives outside the database; destroying one
+// erases.
+
+#include "eventlog/event_log.h"
+
+#include <memory>
+#include <mutex>
+#include <unordered_map>
+
+namespace linkledger::eventlog {
+
+/// 32 secret bytes outside the database.
+struct master_key {
+    std::string bytes;
+};
+
+/// Reads the file, or makes it with mode 0600 when there is none (safe when several processes start at once).
+/// A file of the wrong size, or one that others may read, is a failure that says so.
+result<master_key> load_or_create_master_key(std::string const& path);
+
+/// The subject of a person's key: `person-` and a keyed hash of the lower-cased address, see
+/// keyring::pseudonym. The subject of a click key: `clicks-<workspace>-<YYYY-MM-DD>`. Of a workspace's
+/// secrets: `workspace-<workspace>`. Of a user without an address: `user-<user>`.
+[[nodiscard]] std::string click_subject(domain::workspace_id const& workspace, timestamp at);
+[[nodiscard]] std::string workspace_subject(domain::workspace_id const& workspace);
+[[nodiscard]] std::string user_subject(domain::user_id const& user);
+
+/// An unwrapped key, held in memory alone.
+struct data_key {
+    uuid key_id{};
+    std::string bytes;  ///< 32 bytes.
+};
+
+/// Safe to call from any thread. Keeps up to 65,536 unwrapped keys, the least recently used go first; forgets
+/// a key within a minute of its destruction by another process.
+class keyring {
+public:
+    keyring(event_log& log, master_key master);
+
+    /// The subject's key if this process has it at hand; never blocks on the store.
+    [[nodiscard]] std::shared_ptr<data_key const> cached(std::string const& subject);
+    /// The subject's key, made when there is none. Blocks on the store.
+    result<std::shared_ptr<data_key const>> get_or_create(std::string const& subject);
+    /// The subject's key if there is one; null otherwise. Blocks on the store.
+    result<std::shared_ptr<data_key const>> find(std::string const& subject);
+
+    /// Bound to the event by its id: a part moved to another event does not open.
+    [[nodiscard]] static sealed seal(data_key const& key, std::string_view plain, uuid const& event_id);
+    /// None: erased (the key was destroyed), or empty. `corrupted`: the key is there and the bytes do not
+    /// open.
+    result<std::optional<std::string>> open(sealed const& part, uuid const& event_id);
+
+    /// Erases: afterwards nothing sealed under the key opens, here or elsewhere.
+    result<void> destroy(uuid const& key_id);
+
+    /// A keyed hash under a key derived from the master key, hexadecimal: claim keys and subjects of persons.
+    [[nodiscard]] std::string pseudonym(std::string_view purpose, std::string_view text) const;
+    /// 32 hexadecimal characters from address and user agent, keyed by the day's click key: the same visitor
+    /// has another hash on another day or in another workspace.
+    [[nodiscard]] static std::string visitor_hash(data_key const& click_key, std::string_view ip,
+                                                  std::string_view user_agent);
+
+private:
+    struct cache;
+    event_log& log_;
+    master_key master_;
+    std::shared_ptr<cache> cache_;
+};
+
+}  // namespace linkledger::eventlog

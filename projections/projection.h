@@ -1,0 +1,44 @@
+#pragma once
+// A projection: a fold of the log into tables of its own. What a new one implements; projections/registry.cpp
+// lists them, a line each.
+
+#include "domain/event.h"
+#include "eventlog/event_log.h"
+#include "eventlog/metadata.h"
+#include "eventlog/sql/connection.h"
+
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace linkledger::projections {
+
+/// A stored event with its parts decoded. The personal part is empty when its key was destroyed.
+struct decoded_event {
+    eventlog::recorded_event stored;
+    domain::event event;
+    eventlog::metadata metadata;
+    eventlog::request_context context;
+};
+
+/// Effects and checkpoint commit in one transaction, so every event is applied exactly once. No side effects
+/// beyond the transaction; the same events always give the same rows (ids come from event ids, times from the
+/// events), so that a rebuild equals the live model.
+class projection {
+public:
+    virtual ~projection() = default;
+    [[nodiscard]] virtual std::string_view name() const = 0;
+    /// Names the tables: `links` version 1 fills `links_v1`. Raised with every change of schema or meaning.
+    [[nodiscard]] virtual int version() const = 0;
+    /// Event types it reads; others are skipped over.
+    [[nodiscard]] virtual std::span<std::string_view const> event_types() const = 0;
+    /// Its tables, for wiping before a rebuild.
+    [[nodiscard]] virtual std::span<std::string_view const> tables() const = 0;
+    /// Applies a batch in order, within the caller's transaction. Throws sql::error.
+    virtual void apply(std::span<decoded_event const> batch, sql::connection& transaction) = 0;
+};
+
+}  // namespace linkledger::projections
