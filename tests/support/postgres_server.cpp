@@ -1,0 +1,252 @@
+#include "tests/support/postgres_server.h"
+
+#include <pqxx/pqxx>
+
+#include <fcntl.h>
+#include <grp.h>
+#include <pwd.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <cstdio>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <functional>
+#include <iterator>
+#include <stdexcept>
+#include <thread>
+
+namespace linkledger::test {
+namespace {
+
+namespace fs = std::filesystem;
+using namespace std::chrono_literals;
+
+std::string find_binaries() {
+    std::string found;
+    int newest = 0;
+    std::error_code none;
+    for (auto const& entry : fs::directory_iterator("/usr/lib/postgresql", none)) {
+        int const major = std::atoi(entry.path().filename().c_str());
+        if (major > newest && fs::exists(entry.path() / "bin/postgres")) {
+            newest = major;
+            found = (entry.path() / "bin").string();
+        }
+    }
+    if (found.empty()) throw std::runtime_error("no PostgreSQL server below /usr/lib/postgresql");
+    return found;
+}
+
+struct account {
+    uid_t user = 0;
+    gid_t group = 0;
+};
+
+/// PostgreSQL refuses to run as root.
+account server_account() {
+    if (::geteuid() != 0) return {::geteuid(), ::getegid()};
+    passwd const* const entry = ::getpwnam("postgres");
+    if (entry == nullptr) throw std::runtime_error("run as root, the server needs a user `postgres`");
+    return {entry->pw_uid, entry->pw_gid};
+}
+
+/// Forks and executes, with the output appended to `log`. The child gets SIGQUIT when its parent goes.
+pid_t spawn(std::vector<std::string> const& command, std::string const& log, account const& as) {
+    std::vector<char*> arguments;
+    for (auto const& word : command) arguments.push_back(const_cast<char*>(word.c_str()));
+    arguments.push_back(nullptr);
+    pid_t const parent = ::getpid();
+    pid_t const child = ::fork();
+    if (child < 0) throw std::runtime_error("cannot fork");
+    if (child > 0) return child;
+
+    int const out = ::open(log.c_str(), O_WRONLY | O_CREAT | O_APPEND, 0644);
+    ::dup2(out, STDOUT_FILENO);
+    ::dup2(out, STDERR_FILENO);
+    if (::geteuid() == 0 &&
+        (::setgroups(0, nullptr) != 0 || ::setgid(as.group) != 0 || ::setuid(as.user) != 0))
+        ::_exit(126);
+    ::prctl(PR_SET_PDEATHSIG, SIGQUIT);
+    if (::getppid() != parent || ::chdir("/") != 0) ::_exit(126);
+    ::setsid();  // Ctrl-C on the terminal is for the test, which then stops the server in order.
+    ::execv(arguments[0], arguments.data());
+    ::_exit(127);
+}
+
+/// State and parent from /proc/<pid>/stat; '\0' where there is no such process.
+struct process_state {
+    char state = '\0';
+    pid_t parent = 0;
+};
+process_state look_up(pid_t pid) {
+    std::ifstream file("/proc/" + std::to_string(pid) + "/stat");
+    std::string const text{std::istreambuf_iterator<char>(file), {}};
+    process_state found;
+    auto const name_end = text.rfind(')');
+    if (name_end == std::string::npos) return found;
+    std::sscanf(text.c_str() + name_end + 1, " %c %d", &found.state, &found.parent);
+    return found;
+}
+bool is_gone(pid_t pid) {
+    char const state = look_up(pid).state;
+    return state == '\0' || state == 'Z' || state == 'X';
+}
+
+void await(std::function<bool()> const& done, std::chrono::seconds limit, std::string const& what) {
+    auto const deadline = std::chrono::steady_clock::now() + limit;
+    while (!done()) {
+        if (std::chrono::steady_clock::now() > deadline) throw std::runtime_error("waited too long: " + what);
+        std::this_thread::sleep_for(5ms);
+    }
+}
+
+}  // namespace
+
+postgres_server::postgres_server(postgres_server_options options)
+    : options_(std::move(options)), bin_(find_binaries()), owner_(::getpid()) {
+    initialise();
+    start();
+}
+
+postgres_server::~postgres_server() {
+    if (::getpid() != owner_) return;
+    try {
+        resume();
+        stop();
+    } catch (std::exception const&) {
+        kill9();
+    }
+}
+
+std::string postgres_server::url(std::string const& database) const {
+    return "postgresql://postgres@127.0.0.1:" + std::to_string(port_) + "/" + database;
+}
+
+std::string postgres_server::log_tail() const {
+    std::ifstream file(folder_.file("server.log"));
+    std::string const text{std::istreambuf_iterator<char>(file), {}};
+    return text.size() <= 4000 ? text : text.substr(text.size() - 4000);
+}
+
+void postgres_server::create_database(std::string const& name, std::string const& from) {
+    run_sql("postgres", "CREATE DATABASE \"" + name + "\" TEMPLATE \"" + from + "\"");
+}
+
+std::string postgres_server::fresh_database(std::string const& from) {
+    std::string const name = "test_" + std::to_string(::getpid()) + "_" + std::to_string(++databases_);
+    create_database(name, from);
+    return url(name);
+}
+
+void postgres_server::run_sql(std::string const& database, std::string const& sql) {
+    pqxx::connection connection(url(database));
+    pqxx::nontransaction work(connection);
+    work.exec(sql);
+}
+
+void postgres_server::start() {
+    // Between the choice of a port and its use another process may take it: then try another.
+    for (int attempt = 1;; ++attempt) {
+        try {
+            if (port_ == 0) port_ = free_port();
+            return try_start();
+        } catch (std::runtime_error const&) {
+            if (attempt == 3) throw;
+            port_ = 0;
+        }
+    }
+}
+
+void postgres_server::stop() {
+    if (pid_ < 0) return;
+    ::kill(pid_, SIGINT);
+    await([&] { return ::waitpid(pid_, nullptr, WNOHANG) == pid_; }, 60s, "PostgreSQL to stop");
+    pid_ = -1;
+}
+
+void postgres_server::restart() {
+    stop();
+    start();
+}
+
+void postgres_server::kill9() {
+    if (pid_ < 0) return;
+    std::vector<pid_t> const all = processes();
+    for (pid_t const each : all) ::kill(each, SIGKILL);
+    ::waitpid(pid_, nullptr, 0);
+    pid_ = -1;
+    for (pid_t const each : all) await([&] { return is_gone(each); }, 30s, "a killed backend to go");
+}
+
+void postgres_server::pause() {
+    for (pid_t const each : processes()) ::kill(each, SIGSTOP);
+}
+
+void postgres_server::resume() {
+    for (pid_t const each : processes()) ::kill(each, SIGCONT);
+}
+
+void postgres_server::initialise() {
+    account const as = server_account();
+    std::string const log = folder_.file("server.log");
+    if (::chown(folder_.path().c_str(), as.user, as.group) != 0)
+        throw std::runtime_error("cannot give the folder to the server's user");
+    pid_t const child = spawn({bin_ + "/initdb", "-D", folder_.file("data"), "-U", "postgres", "-A", "trust",
+                               "-E", "UTF8", "--locale=C", "--no-sync"},
+                              log, as);
+    int status = 0;
+    ::waitpid(child, &status, 0);
+    if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) throw std::runtime_error("initdb: " + log_tail());
+}
+
+void postgres_server::try_start() {
+    std::vector<std::string> command{bin_ + "/postgres", "-D", folder_.file("data"), "-p",
+                                     std::to_string(port_)};
+    std::vector<std::string> settings{
+        "listen_addresses=127.0.0.1", "unix_socket_directories=" + folder_.path(), "max_connections=200",
+        "shared_buffers=128MB",       "dynamic_shared_memory_type=posix",          "logging_collector=off"};
+    if (!options_.fsync) settings.emplace_back("fsync=off");
+    settings.insert(settings.end(), options_.settings.begin(), options_.settings.end());
+    for (auto const& each : settings) {
+        command.emplace_back("-c");
+        command.push_back(each);
+    }
+    // The server writes "ready" as the eighth line of its pid file once it accepts connections.
+    std::string const pid_file = folder_.file("data/postmaster.pid");
+    fs::remove(pid_file);
+    pid_ = spawn(command, folder_.file("server.log"), server_account());
+    auto const ready = [&] {
+        if (::waitpid(pid_, nullptr, WNOHANG) == pid_) {
+            pid_ = -1;
+            throw std::runtime_error("PostgreSQL did not start: " + log_tail());
+        }
+        std::ifstream file(pid_file);
+        std::string line;
+        for (int i = 0; i < 8; ++i)
+            if (!std::getline(file, line)) return false;
+        return line.rfind("ready", 0) == 0;
+    };
+    await(ready, 60s, "PostgreSQL to start");
+}
+
+std::vector<pid_t> postgres_server::processes() const {
+    if (pid_ < 0) return {};
+    std::vector<pid_t> found{pid_};
+    std::error_code none;
+    for (auto const& entry : fs::directory_iterator("/proc", none)) {
+        pid_t const each = std::atoi(entry.path().filename().c_str());
+        if (each > 0 && look_up(each).parent == pid_) found.push_back(each);
+    }
+    return found;
+}
+
+postgres_server& shared_postgres() {
+    static postgres_server server;
+    return server;
+}
+
+}  // namespace linkledger::test
