@@ -24,6 +24,10 @@ struct decoded_event {
     eventlog::request_context context;
 };
 
+/// Events in order of position, all of types that the projection reads. Pointers, because projections share
+/// the decoded events of a page and each takes its own of them.
+using event_batch = std::span<decoded_event const* const>;
+
 /// Effects and checkpoint commit in one transaction, so every event is applied exactly once. No side effects
 /// beyond the transaction; the same events always give the same rows (ids come from event ids, times from the
 /// events), so that a rebuild equals the live model.
@@ -35,10 +39,13 @@ public:
     [[nodiscard]] virtual int version() const = 0;
     /// Event types it reads; others are skipped over.
     [[nodiscard]] virtual std::span<std::string_view const> event_types() const = 0;
+    /// Whether it reads `metadata` and `context`; they are left empty otherwise, which saves opening them.
+    [[nodiscard]] virtual bool reads_cause() const { return false; }
     /// Its tables, for wiping before a rebuild.
     [[nodiscard]] virtual std::span<std::string_view const> tables() const = 0;
-    /// Applies a batch in order, within the caller's transaction. Throws sql::error.
-    virtual void apply(std::span<decoded_event const> batch, sql::connection& transaction) = 0;
+    /// Applies a batch within the caller's transaction; how events are cut into batches must not show in the
+    /// rows. Throws sql::error. Keeps nothing between calls: a batch may be rolled back.
+    virtual void apply(event_batch batch, sql::connection& transaction) = 0;
 };
 
 }  // namespace linkledger::projections
