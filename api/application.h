@@ -1,0 +1,68 @@
+#pragma once
+// linkledger as an HTTP service: what `serve` composes from the log, the commands and the read models.
+
+#include "api/server.h"
+#include "commands/command_bus.h"
+
+#include <chrono>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace linkledger::eventlog {
+class committer;
+class event_log;
+class keyring;
+}  // namespace linkledger::eventlog
+
+namespace linkledger::projections {
+class read_store;
+class runner;
+}  // namespace linkledger::projections
+
+namespace linkledger::api {
+
+struct application_options {
+    std::string listen = "127.0.0.1:8080";  ///< `address:port`, `[::1]:8080`; port 0: any free one.
+    std::string public_url = "http://127.0.0.1:8080";
+    std::string version = "0.1.0";
+    unsigned threads = 0;                        ///< Of the server; see server_options.
+    std::vector<std::string> trusted_proxies{};  ///< Addresses and CIDR ranges.
+    commands::keep_ip keep_ip = commands::keep_ip::none;
+    bool log_requests = false;      ///< A log line per request, at level info.
+    unsigned blocking_threads = 4;  ///< For reads of the read models and of the log.
+    std::size_t blocking_queue_max = 1'024;
+    std::size_t streams_max = 256;  ///< Live and NDJSON streams of events at a time.
+    server_options limits{};        ///< `address`, `port` and `threads` come from above.
+};
+
+/// What it stands on. References outlive the application.
+struct services {
+    eventlog::event_log& log;
+    eventlog::committer& committer;
+    eventlog::keyring& keys;
+    commands::command_bus& bus;
+    projections::read_store& reads;
+    projections::runner* runner = nullptr;  ///< None: projections run in other processes.
+};
+
+class application {
+public:
+    /// Throws std::invalid_argument for a listen address or a proxy range that cannot be used. Registers
+    /// committer::on_commit, so make it before the first command.
+    application(application_options const& options, services const& on);
+    ~application();
+
+    /// Binds and serves on threads of its own. Throws std::runtime_error when the address cannot be had.
+    void start();
+    [[nodiscard]] std::uint16_t port() const;
+
+    /// Accepts no more and finishes what is in flight; true when nothing had to be cut off. Blocks.
+    bool stop(std::chrono::milliseconds patience);
+
+private:
+    struct state;
+    std::unique_ptr<state> state_;
+};
+
+}  // namespace linkledger::api
