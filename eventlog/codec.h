@@ -25,6 +25,11 @@ struct encoded_event {
 /// this executable knows, or JSON that does not fit; the detail has the field's path.
 [[nodiscard]] result<domain::event> decode(std::string_view type, int schema_version, std::string_view data,
                                            std::optional<std::string_view> personal);
+/// The same, with upcasters other than this executable's own (eventlog/upcast.h).
+class upcaster_table;
+[[nodiscard]] result<domain::event> decode(std::string_view type, int schema_version, std::string_view data,
+                                           std::optional<std::string_view> personal,
+                                           upcaster_table const& upcasters);
 
 /// Decodes a stored event, with its personal part where the key still exists.
 [[nodiscard]] result<domain::event> decode(recorded_event const& event, keyring& keys);
