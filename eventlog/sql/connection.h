@@ -140,8 +140,7 @@ public:
     virtual std::int64_t execute_values(std::string const& sql, std::vector<std::string> const& types,
                                         std::vector<parameters> const& rows) = 0;
 
-    /// Appends rows as fast as the database can take them (COPY in PostgreSQL). A conflict fails the whole
-    /// call.
+    /// Appends rows as fast as the database can take them. A conflict fails the whole call.
     virtual void copy_rows(std::string const& table, std::vector<std::string> const& columns,
                            std::vector<parameters> const& rows) = 0;
 
