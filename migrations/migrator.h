@@ -35,13 +35,17 @@ struct target {
     std::string database_url;  ///< PostgreSQL.
 };
 
+/// Where SQLite keeps `database` (as the migrations name it): the log's file itself for `log`, a file beside
+/// it for the others: of `data/linkledger.db` and `links-v1`, `data/linkledger.links-v1.db`.
+[[nodiscard]] std::string database_path(std::string const& db_path, std::string_view database);
+
 struct status_line {
     std::int64_t number = 0;
     std::string name;
     std::string database;
     bool applied = false;
-    bool dirty =
-        false;  ///< Failed half-way (PostgreSQL and SQLite both roll back, so only a forced number is dirty).
+    /// Recorded by `force`, not run: a migration that fails is rolled back whole, so nothing else is dirty.
+    bool dirty = false;
     std::optional<domain::timestamp> applied_at;
 };
 
@@ -53,8 +57,8 @@ public:
 
 /// Applies what is missing, under a lock that makes processes starting at once take turns. Each migration is
 /// one transaction. Throws migration_error when the database holds a migration that this executable does not
-/// know
-/// ("newer than this executable"), sql::error when it cannot be reached. Returns what was applied.
+/// know ("newer than this executable"), sql::error when it cannot be reached. Makes the folder of a SQLite
+/// database. Returns what this call applied.
 std::vector<migration> up(target const& where, std::function<void(migration const&)> const& applied = {});
 
 /// Undoes the last `steps`. Refuses to go below the log's tables while they hold events.
@@ -62,7 +66,8 @@ std::vector<migration> down(target const& where, int steps);
 
 [[nodiscard]] std::vector<status_line> status(target const& where);
 
-/// Records `number` as the last applied one, without running anything (after mending by hand).
+/// Records `number` (0: none) as the last applied one, without running anything (after mending by hand).
+/// Forgets later numbers, also those that this executable does not know.
 void force(target const& where, std::int64_t number);
 
 /// Writes empty NNNNNN_name.up.sql and .down.sql for both dialects below `folder`; returns their paths.
