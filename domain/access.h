@@ -8,6 +8,7 @@
 
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace linkledger::domain {
@@ -44,5 +45,16 @@ struct caller {
 };
 
 [[nodiscard]] bool has_scope(caller const& who, scope needed);
+
+/// Where a sender stands in the workspace that a command is about, as it was when the workspace was loaded.
+struct standing {
+    domain::user_id user_id;
+    std::optional<domain::role> role;  ///< None: no member, and not to learn whether the workspace exists.
+
+    bool operator==(standing const&) const = default;
+};
+
+/// The refusal when `who` has less than `at_least`: not_found for outsiders, forbidden for members.
+[[nodiscard]] std::optional<refusal> refuse_below(standing const& who, role at_least, std::string_view what);
 
 }  // namespace linkledger::domain
