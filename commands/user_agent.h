@@ -11,8 +11,8 @@
 // click.
 //
 // Device type. tablet: an iPad, what calls itself a tablet (Windows' "Tablet PC" apart), an e-reader, or
-// Android without the word Mobile (Google's convention). mobile: the other phone systems, feature phones and
-// what calls itself Mobile. desktop: Windows, macOS, Chrome OS, the BSDs and Linux. None for bots,
+// a browser on Android without the word Mobile (Google's convention). mobile: the other phone systems, feature
+// phones and what calls itself Mobile. desktop: Windows, macOS, Chrome OS, the BSDs and Linux. None for bots,
 // televisions, consoles and watches, and where nothing is known.
 
 #include "eventlog/result.h"

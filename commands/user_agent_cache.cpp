@@ -13,7 +13,7 @@ namespace {
 struct entry {
     std::string user_agent;
     std::shared_ptr<client_facts const> facts;
-    bool used = true;  ///< Since the hand passed.
+    bool used = false;  ///< Again, since it came or the hand passed.
 };
 
 }  // namespace
@@ -27,7 +27,7 @@ struct user_agent_cache::shard {
 
     void add(std::string_view user_agent, std::shared_ptr<client_facts const> const& facts, std::size_t max) {
         if (index.contains(user_agent)) return;
-        auto made = std::make_unique<entry>(entry{std::string(user_agent), facts, true});
+        auto made = std::make_unique<entry>(entry{std::string(user_agent), facts, false});
         std::size_t const place = entries.size() < max ? entries.size() : make_room();
         index.emplace(made->user_agent, place);
         if (place == entries.size()) {
