@@ -124,6 +124,9 @@ std::optional<std::string> device_type(parsed_user_agent const& parsed, std::str
         return is_windows && !contains(user_agent, "Xbox") ? std::optional<std::string>("desktop")
                                                            : std::nullopt;
     }
+    if (is_command_line_tool(parsed, user_agent)) {
+        return is_any(parsed.os, desktop_systems) ? std::optional<std::string>("desktop") : std::nullopt;
+    }
     if (contains(user_agent, "iPad") || parsed.device.starts_with("iPad")) return "tablet";
     if (!is_windows && contains_any(user_agent, tablet_words)) return "tablet";
     if (parsed.os == "BlackBerry Tablet OS" || parsed.os == "WeTab") return "tablet";
@@ -137,7 +140,6 @@ std::optional<std::string> device_type(parsed_user_agent const& parsed, std::str
     if (is_phone_system || contains_any(user_agent, phone_words)) return "mobile";
     if (parsed.device == "Generic Smartphone" || parsed.device == "Generic Feature Phone") return "mobile";
     if (is_any(parsed.os, desktop_systems)) return "desktop";
-    if (is_command_line_tool(parsed, user_agent)) return std::nullopt;
     // A maker's model that names no system: the feature phones of old.
     bool const is_known_model = parsed.os == "Other" && !parsed.device_brand.empty();
     if (is_known_model && !parsed.device_brand.starts_with("Generic")) return "mobile";
