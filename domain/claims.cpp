@@ -75,12 +75,14 @@ struct changes_of {
                 acquire(claim_scope::short_code, short_code_key(e.domain_id, *e.after.short_code), owner)};
     }
     claims operator()(link::deleted const& e) const {
-        return {release(claim_scope::short_code, short_code_key(e.domain_id, e.short_code),
-                        stream_of(e.link_id))};
+        std::string const key = short_code_key(e.domain_id, e.short_code);
+        return {release(claim_scope::short_code, key, stream_of(e.link_id)),
+                acquire(claim_scope::deleted_code, key, std::string{claim_scope::deleted_code})};
     }
     claims operator()(link::restored const& e) const {
-        return {acquire(claim_scope::short_code, short_code_key(e.domain_id, e.short_code),
-                        stream_of(e.link_id))};
+        std::string const key = short_code_key(e.domain_id, e.short_code);
+        return {release(claim_scope::deleted_code, key, std::string{claim_scope::deleted_code}),
+                acquire(claim_scope::short_code, key, stream_of(e.link_id))};
     }
 
     // These change no claim; a new event has to say so too.

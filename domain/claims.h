@@ -26,6 +26,10 @@ struct claim {
 namespace claim_scope {
 
 inline constexpr std::string_view short_code = "short_code";  ///< key: short_code_key
+/// key: short_code_key; a link that had the code was deleted. Its owner is the scope itself, so that every
+/// such link may claim it: what is asked is only whether the claim is there (410, not 404) when no link has
+/// the code.
+inline constexpr std::string_view deleted_code = "deleted_code";
 inline constexpr std::string_view slug = "slug";              ///< key: the slug
 inline constexpr std::string_view email = "email";            ///< key: keyed hash of the address
 inline constexpr std::string_view api_key = "api_key";        ///< key: the key's prefix; kept when revoked

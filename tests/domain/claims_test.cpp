@@ -53,9 +53,16 @@ TEST(Claims, OfALinkFollowItsCode) {
               (std::vector{gives("short_code", "/spring", stream), takes("short_code", "/summer", stream)}));
 
     EXPECT_EQ(of(link::deleted{the_link, std::nullopt, "summer"}),
-              (std::vector{gives("short_code", "/summer", stream)}));
+              (std::vector{gives("short_code", "/summer", stream),
+                           takes("deleted_code", "/summer", "deleted_code")}));
     EXPECT_EQ(of(link::restored{the_link, std::nullopt, "summer"}),
-              (std::vector{takes("short_code", "/summer", stream)}));
+              (std::vector{gives("deleted_code", "/summer", "deleted_code"),
+                           takes("short_code", "/summer", stream)}));
+}
+TEST(Claims, OfADeletedCodeAreSharedByAllWhoHadIt) {
+    auto const first = of(link::deleted{the_link, std::nullopt, "summer"});
+    auto const second = of(link::deleted{id<link_id>(7), std::nullopt, "summer"});
+    EXPECT_EQ(first.back(), second.back());
 }
 TEST(Claims, OfACodeAreOfItsDomain) {
     auto const domain = id<domain_id>(9);
