@@ -8,6 +8,7 @@
 #include <condition_variable>
 #include <deque>
 #include <functional>
+#include <memory>
 #include <mutex>
 #include <thread>
 
@@ -36,6 +37,7 @@ struct committer_stats {
 /// An append whose batch has an unknown outcome is completed with `unknown_outcome` once its wait is over,
 /// while the committer goes on resending that very batch until its fate is known; no later batch overtakes
 /// it. While the store is known to be away, queued appends fail as `unavailable` at once rather than pile up.
+/// The store counts as away after two tries in a row failed, until it answers again.
 class committer {
 public:
     /// Called once, on the committer's thread; must neither block nor throw.
@@ -45,8 +47,8 @@ public:
     /// Drains: everything accepted is completed.
     ~committer();
 
-    /// Completes at once with `queue_full` or `shutting_down` where it cannot be accepted (then on the
-    /// caller's thread).
+    /// Completes at once with `queue_full`, `shutting_down` or, while the store is known to be away,
+    /// `unavailable` where it cannot be accepted (then on the caller's thread).
     void submit(append_request request, completion done);
 
     /// Refuses what comes, finishes what was accepted, up to the deadline. True when everything was finished.
