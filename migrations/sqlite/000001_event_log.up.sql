@@ -39,9 +39,10 @@ CREATE TABLE events (
 
 -- A stream's version is the last entry of its number here, so an append writes no second counter.
 CREATE UNIQUE INDEX events_stream ON events (stream_number, version);
-CREATE INDEX events_workspace ON events (workspace_id, position);
+CREATE INDEX events_workspace ON events (workspace_id);  -- Its entries end in the position.
 -- Clicks are nearly all events: who reads other types alone passes over them, and no click pays for it.
 CREATE INDEX events_but_clicks ON events (position, type) WHERE type <> 'link.clicked';
+CREATE INDEX events_workspace_but_clicks ON events (workspace_id, position, type) WHERE type <> 'link.clicked';
 
 CREATE TABLE claims (
     scope TEXT NOT NULL,

@@ -1,0 +1,99 @@
+#include "eventlog/sqlite_checkpointer.h"
+
+#include <utility>
+
+namespace linkledger::eventlog {
+
+namespace {
+
+struct wal_state {
+    bool done = false;
+    int pages = 0;
+    int copied = 0;
+};
+
+/// A checkpoint that is refused (another process is at it, readers are in the way) is tried again with the
+/// next one that is due; nothing is lost meanwhile but room.
+wal_state pass(sqlite3* on, int mode) {
+    wal_state after;
+    after.done = sqlite3_wal_checkpoint_v2(on, nullptr, mode, &after.pages, &after.copied) == SQLITE_OK;
+    return after;
+}
+
+}  // namespace
+
+sqlite_checkpointer::sqlite_checkpointer(sqlite_log_options const& options,
+                                         std::function<void(std::function<void()> const&)> without_writers)
+    : threshold_pages_(options.checkpoint_pages),
+      without_writers_(std::move(without_writers)),
+      options_(options),
+      due_at_pages_(options.checkpoint_pages),
+      thread_([this] { run(); }) {}
+
+sqlite_checkpointer::~sqlite_checkpointer() {
+    {
+        std::lock_guard const lock{mutex_};
+        stopping_ = true;
+    }
+    woken_.notify_one();
+    thread_.join();
+}
+
+void sqlite_checkpointer::wal_has(std::size_t pages) {
+    {
+        std::lock_guard const lock{mutex_};
+        wal_pages_ = pages;
+        if (due_ || pages < due_at_pages_) return;
+        due_ = true;
+    }
+    woken_.notify_one();
+}
+
+void sqlite_checkpointer::empty_wal() {
+    {
+        std::lock_guard const lock{mutex_};
+        empty_due_ = true;
+    }
+    woken_.notify_one();
+}
+
+void sqlite_checkpointer::run() {
+    std::unique_lock lock{mutex_};
+    for (;;) {
+        woken_.wait(lock, [this] { return due_ || empty_due_ || stopping_; });
+        if (stopping_) return;
+        bool const empty = std::exchange(empty_due_, false);
+        bool finished = false;
+        lock.unlock();
+        try {
+            finished = checkpoint(empty);
+        } catch (sql::error const&) {
+            handle_.reset();  // Opened anew for the next pass; commits say what is wrong with the file.
+        }
+        lock.lock();
+        due_ = false;
+        // A reader that stands in the way may do so for long; writers are not made to wait for it each time.
+        due_at_pages_ = finished ? threshold_pages_ : wal_pages_ + threshold_pages_ / 2;
+    }
+}
+
+bool sqlite_checkpointer::checkpoint(bool empty) {
+    if (!handle_) {
+        sql::sqlite_options connection;
+        connection.synchronous = sql::sqlite_options::sync::full;
+        connection.busy_timeout = std::chrono::milliseconds{10};
+        connection.vfs = options_.vfs;
+        handle_ = sql::sqlite::open(options_.path, connection);
+        sql::sqlite::run(handle_.get(), "PRAGMA wal_autocheckpoint=0");
+    }
+    // Each pass leaves what was written while it ran: the second one has little to do.
+    auto left = pass(handle_.get(), SQLITE_CHECKPOINT_PASSIVE);
+    left = pass(handle_.get(), SQLITE_CHECKPOINT_PASSIVE);
+    bool const nearly_done = left.pages - left.copied < static_cast<int>(threshold_pages_ / 8 + 1);
+    if (!nearly_done && !empty) return false;
+    without_writers_(
+        [&] { left = pass(handle_.get(), empty ? SQLITE_CHECKPOINT_TRUNCATE : SQLITE_CHECKPOINT_RESTART); });
+    return left.done;
+}
+
+}  // namespace linkledger::eventlog
