@@ -98,7 +98,7 @@ private:
     std::uint16_t url_size_ = 0;
     std::uint8_t code_size_ = 0;
     std::uint8_t flags_ = 0;
-    mutable std::atomic<bool> used_{true};  ///< Since the eviction hand passed.
+    mutable std::atomic<bool> used_{false};  ///< Since it came or the eviction hand passed.
     mutable std::atomic<bool> full_{false};
     // Behind the struct: [expires_at][max_clicks][3 x utm size + 1 as u16] code url [utm texts]
 };
@@ -117,32 +117,33 @@ struct link_table_stats {
 /// order is dropped and loaded again on the next use.
 class link_table {
 public:
-    /// `links_max`: beyond it the least recently used go (by a clock); the same number bounds nothing else.
+    /// `links_max`: beyond it the least recently used go (by a clock).
     explicit link_table(std::size_t links_max);
     ~link_table();
     link_table(link_table const&) = delete;
     link_table& operator=(link_table const&) = delete;
 
-    /// By code of the default domain, deleted links included (until another link takes the code).
+    /// By code of the default domain; a deleted link answers until another link takes the code.
     [[nodiscard]] link_ref find(std::string_view short_code) const;
     [[nodiscard]] link_ref find(domain::link_id const& id) const;
     /// True for a code that was looked up in the log and not found there, until the tail brings it.
     [[nodiscard]] bool known_absent(std::string_view short_code) const;
 
-    /// Taken before a load from the log: what the tail brought since then makes the loaded state stale, and
-    /// `put` and `put_absent` then keep nothing.
+    /// Taken before the log is read: what the tail brings meanwhile makes the loaded state stale, and nothing
+    /// is kept then. For a link looked up by code, take one for the code (for put_absent) and, once the link
+    /// is known, one for the link before its stream is read (for put).
     struct ticket {
         std::uint32_t code_generation = 0;
         std::uint32_t link_generation = 0;
     };
     [[nodiscard]] ticket begin_load(std::string_view short_code) const;
     [[nodiscard]] ticket begin_load(domain::link_id const& id) const;
-    /// Keeps a loaded link, unless a newer version is there or the tail was faster (`before` has the
-    /// generation of the link, and of the code where it was looked up by code).
+    /// Keeps a loaded link, unless one of this version or a newer one is there.
     void put(link_ref const& loaded, ticket const& before);
     void put_absent(std::string_view short_code, ticket const& before);
 
-    /// One event of the log. Cheap for events that are not a link's own.
+    /// One event of the log. Cheap for events that are not a link's own. Clicks mark capped links as full;
+    /// a tail that leaves them out costs exactness nowhere (the cap is the log's to keep).
     void apply(eventlog::recorded_event const& stored, domain::event const& event);
     /// Forgets a link, so that it is loaded again.
     void drop(domain::link_id const& id);
