@@ -31,7 +31,7 @@ VALUES ('accounts', 1, true, 0, 0, now());
 
 CREATE TABLE users_v1 (
     id uuid PRIMARY KEY,
-    email text,  -- NULL: erased, or the first admin
+    email text COLLATE "C",  -- NULL: erased, or the first admin
     password_hash text,
     name text,
     search_text text COLLATE "C" NOT NULL,  -- name and e-mail, case-folded

@@ -1,0 +1,49 @@
+#pragma once
+// What a projection's database says of its progress: the checkpoint, and the events that were parked.
+
+#include "eventlog/event_log.h"
+#include "eventlog/sql/connection.h"
+#include "projections/projection.h"
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace linkledger::projections {
+
+struct checkpoint {
+    domain::uuid log_id{};  ///< Nil: not started yet.
+    std::int64_t epoch = 0;
+    eventlog::position position = 0;
+    std::optional<eventlog::timestamp> recorded_at{};  ///< Of the last event it moved past.
+};
+
+struct parked_event {
+    eventlog::position position = 0;
+    std::string subject;
+    std::string type;
+    std::string error;
+    std::int64_t attempts = 1;
+};
+
+/// The aggregate that a stream belongs to: `link-<id>`, `clicks-<id>` and `bots-<id>` are of one.
+[[nodiscard]] std::string subject_of(std::string_view stream);
+
+// All throw sql::error. Writing ones belong into the transaction of the effects.
+
+[[nodiscard]] checkpoint load_checkpoint(sql::connection& from, std::string_view name, int version);
+void move_checkpoint(sql::connection& in, std::string_view name, int version, checkpoint const& to);
+/// Empties the tables, forgets what was parked and sets the checkpoint to 0 of the log with that head.
+void start_over(sql::connection& in, projection const& of, eventlog::log_head const& head);
+
+/// Oldest first.
+[[nodiscard]] std::vector<parked_event> load_parked(sql::connection& from, std::string_view name,
+                                                    int version);
+void park(sql::connection& in, std::string_view name, int version, parked_event const& event);
+void unpark(sql::connection& in, std::string_view name, int version, eventlog::position at);
+/// Another attempt failed.
+void park_again(sql::connection& in, std::string_view name, int version, parked_event const& event);
+
+}  // namespace linkledger::projections

@@ -1,0 +1,340 @@
+// The loop of one projection. What fails for the store's sake ends in `run`, which lets go and starts again.
+
+#include "projections/worker.h"
+
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <stdexcept>
+#include <utility>
+
+namespace linkledger::projections {
+namespace {
+
+using eventlog::position;
+
+constexpr std::chrono::milliseconds patience{250};
+constexpr std::chrono::seconds history_check_pause{2};
+
+/// The log, not the projection's own database, could not answer.
+class source_failure : public std::runtime_error {
+public:
+    using std::runtime_error::runtime_error;
+};
+
+template <typename T>
+T value_or_throw(eventlog::result<T> result) {
+    if (!result) throw source_failure{"the log: " + result.error().detail};
+    return std::move(result).value();
+}
+
+bool is_stores_fault(sql::error const& failed) {
+    return failed.what_kind() != sql::error::kind::constraint &&
+           failed.what_kind() != sql::error::kind::other;
+}
+
+class gate_pass {
+public:
+    explicit gate_pass(pause_gate& gate) : gate_(gate), inside_(gate.enter()) {}
+    ~gate_pass() {
+        if (inside_) gate_.leave();
+    }
+    gate_pass(gate_pass const&) = delete;
+    gate_pass& operator=(gate_pass const&) = delete;
+    explicit operator bool() const { return inside_; }
+
+private:
+    pause_gate& gate_;
+    bool inside_;
+};
+
+}  // namespace
+
+worker::worker(projection& runs, std::size_t number, worker_surroundings const& around)
+    : runs_(runs), number_(number), around_(around), name_(runs.name()) {
+    for (auto const type : runs.event_types()) types_.emplace(type);
+    status_.name = name_;
+    status_.version = runs.version();
+}
+
+void worker::run() {
+    auto pause = around_.options.retry_pause_min;
+    while (!around_.gate.stopped()) {
+        try {
+            if (!lock_ && !acquire()) {
+                note_state(projection_state::standby);
+                around_.gate.sleep_for(around_.options.standby_pause);
+                continue;
+            }
+            step();
+            pause = around_.options.retry_pause_min;
+            continue;
+        } catch (source_failure const& failed) {
+            note_failure(failed.what());
+        } catch (std::exception const& failed) {
+            note_failure(failed.what());
+            release();
+        }
+        around_.feed.leave(number_);
+        around_.gate.sleep_for(pause);
+        pause = std::min(pause * 2, around_.options.retry_pause_max);
+    }
+    release();
+    note_state(projection_state::stopped);
+}
+
+projection_status worker::known_status() const {
+    std::lock_guard const lock{status_mutex_};
+    return status_;
+}
+
+// ---- Taking over and letting go ---------------------------------------------------------------------------
+
+bool worker::acquire() {
+    if (!writer_ || !writer_->usable()) writer_ = around_.store.open_writer(name_, runs_.version());
+    lock_ = around_.store.try_lock(name_, runs_.version(), *writer_);
+    if (!lock_) return false;
+    adopt(value_or_throw(around_.source.head()));
+    load_parked_events();
+    next_parked_retry_ = clock::now();
+    spdlog::info("projection {} v{}: runs here from position {}", name_, runs_.version(), at_.position);
+    around_.board.reached(name_, at_.position);
+    around_.board.set_local(name_, true);
+    return true;
+}
+
+/// Goes on from the stored checkpoint when it belongs to the log's history, else starts over.
+void worker::adopt(eventlog::log_head const& head) {
+    at_ = load_checkpoint(*writer_, name_, runs_.version());
+    bool const same_history =
+        at_.log_id == head.log_id && at_.epoch == head.epoch && at_.position <= head.last;
+    next_history_check_ = clock::now() + history_check_pause;
+    if (same_history) return;
+    bool const started_before = !at_.log_id.is_nil();
+    if (started_before)
+        spdlog::warn("projection {} v{}: the log has another history; starting over", name_, runs_.version());
+    sql::transaction transaction{*writer_, sql::connection::access::write};
+    start_over(*writer_, runs_, head);
+    transaction.commit();
+    at_ = {head.log_id, head.epoch, 0, std::nullopt};
+    around_.feed.clear();
+    std::lock_guard const lock{status_mutex_};
+    if (started_before) ++status_.rebuilds;
+}
+
+void worker::release() {
+    around_.board.set_local(name_, false);
+    lock_.reset();
+    writer_.reset();
+}
+
+void worker::check_history() {
+    if (clock::now() < next_history_check_) return;
+    next_history_check_ = clock::now() + history_check_pause;
+    auto const head = value_or_throw(around_.source.head());
+    if (head.log_id == at_.log_id && head.epoch == at_.epoch && head.last >= at_.position) return;
+    adopt(head);
+    load_parked_events();
+    around_.board.reached(name_, at_.position);
+}
+
+// ---- Batches ----------------------------------------------------------------------------------------------
+
+void worker::step() {
+    around_.gate.wait_open();
+    {
+        gate_pass const pass{around_.gate};
+        if (!pass) return note_state(projection_state::paused);
+        check_history();
+        if (!parked_.empty() && (retry_parked_.exchange(false) || clock::now() >= next_parked_retry_))
+            retry_parked_events();
+    }
+    auto const page = value_or_throw(around_.feed.next(number_, at_.position, patience));
+    gate_pass const pass{around_.gate};
+    if (!pass) {
+        around_.feed.leave(number_);
+        return note_state(projection_state::paused);
+    }
+    if (page) apply_page(*page);
+    note_state(page && page->events.size() >= around_.options.batch_events_max ? projection_state::catching_up
+                                                                               : projection_state::live);
+}
+
+void worker::apply_page(feed_page const& page) {
+    event_list wanted;
+    wanted.reserve(page.events.size());
+    for (auto const& event : page.events) {
+        if (event.stored.position > at_.position && types_.contains(event.stored.body.type))
+            wanted.push_back(&event);
+    }
+    defects_ = page.defects;
+    checkpoint to = at_;
+    to.position = page.until;
+    if (!page.events.empty()) to.recorded_at = page.events.back().stored.recorded_at;
+
+    auto const started = clock::now();
+    apply_range(wanted, to);
+    std::chrono::duration<double> const took = clock::now() - started;
+    std::lock_guard const lock{status_mutex_};
+    ++status_.batches;
+    status_.events += wanted.size();
+    status_.apply_seconds += took.count();
+    status_.last_error.reset();
+}
+
+/// Commits a range and its checkpoint, in one transaction when nothing in it fails.
+void worker::apply_range(event_batch events, checkpoint const& to) {
+    share const what = split(events);
+    auto const parked_total = static_cast<std::int64_t>(parked_.size() + what.parked.size());
+    if (!what.parked.empty() && parked_total > around_.options.parked_max)
+        throw std::runtime_error{"too many events cannot be applied; the first: " +
+                                 (parked_.empty() ? what.parked.front() : parked_.front()).error};
+    std::string why;
+    try {
+        commit(what, to);
+    } catch (sql::error const& failed) {
+        if (is_stores_fault(failed) || what.applied.empty()) throw;
+        why = failed.what();
+    } catch (std::exception const& failed) {
+        if (what.applied.empty()) throw;
+        why = failed.what();
+    }
+    if (!why.empty()) isolate(events, to, what, why);
+}
+
+/// Halves the range until the event that cannot be applied is alone, and parks that one.
+void worker::isolate(event_batch events, checkpoint const& to, share const& failed, std::string const& why) {
+    if (failed.applied.size() == 1) {
+        auto const& event = *failed.applied.front();
+        defects_.emplace(event.stored.position, why);
+        spdlog::error("projection {} v{}: position {} ({}) cannot be applied and is parked: {}", name_,
+                      runs_.version(), event.stored.position, event.stored.body.type, why);
+        return apply_range(events, to);
+    }
+    auto const first = events.subspan(0, events.size() / 2);
+    checkpoint middle = at_;
+    middle.position = first.back()->stored.position;
+    middle.recorded_at = first.back()->stored.recorded_at;
+    apply_range(first, middle);
+    apply_range(events.subspan(first.size()), to);
+}
+
+void worker::commit(share const& what, checkpoint const& to) {
+    sql::transaction transaction{*writer_, sql::connection::access::write};
+    if (!what.applied.empty()) runs_.apply(what.applied, *writer_);
+    for (auto const& event : what.parked) park(*writer_, name_, runs_.version(), event);
+    move_checkpoint(*writer_, name_, runs_.version(), to);
+    transaction.commit();
+
+    at_ = to;
+    for (auto const& event : what.parked) {
+        parked_.push_back(event);
+        parked_subjects_.insert(event.subject);
+    }
+    {
+        std::lock_guard const lock{status_mutex_};
+        status_.position = at_.position;
+        status_.parked = static_cast<std::int64_t>(parked_.size());
+    }
+    around_.board.reached(name_, at_.position);
+}
+
+/// An event of an aggregate that has parked events waits behind them.
+worker::share worker::split(event_batch events) const {
+    share what;
+    if (defects_.empty() && parked_subjects_.empty()) {
+        what.applied.assign(events.begin(), events.end());
+        return what;
+    }
+    std::set<std::string> subjects = parked_subjects_;
+    for (auto const* event : events) {
+        auto const& stored = event->stored;
+        auto const subject = subject_of(stored.stream);
+        auto const defect = defects_.find(stored.position);
+        if (subjects.contains(subject)) {
+            what.parked.push_back(
+                {stored.position, subject, stored.body.type, "waits for an earlier event", 0});
+        } else if (defect != defects_.end()) {
+            what.parked.push_back({stored.position, subject, stored.body.type, defect->second, 1});
+            subjects.insert(subject);
+        } else {
+            what.applied.push_back(event);
+        }
+    }
+    return what;
+}
+
+// ---- Parked events ----------------------------------------------------------------------------------------
+
+void worker::load_parked_events() {
+    parked_ = load_parked(*writer_, name_, runs_.version());
+    parked_subjects_.clear();
+    for (auto const& event : parked_) parked_subjects_.insert(event.subject);
+    std::lock_guard const lock{status_mutex_};
+    status_.position = at_.position;
+    status_.parked = static_cast<std::int64_t>(parked_.size());
+}
+
+/// In order; an aggregate whose first event fails again waits further.
+void worker::retry_parked_events() {
+    next_parked_retry_ = clock::now() + around_.options.parked_retry_pause;
+    std::set<std::string> failing;
+    for (auto event : parked_) {
+        if (failing.contains(event.subject)) continue;
+        std::string why;
+        if (retry(event, why)) continue;
+        failing.insert(event.subject);
+        event.error = why;
+        park_again(*writer_, name_, runs_.version(), event);
+    }
+    load_parked_events();
+}
+
+bool worker::retry(parked_event const& event, std::string& why) {
+    eventlog::read_query query;
+    query.after = event.position - 1;
+    query.until = event.position;
+    query.limit = 1;
+    auto found = value_or_throw(around_.source.read(query));
+    if (found.events.empty()) throw source_failure{"the log: a parked event is not there"};
+    decoded_event decoded;
+    decoded.stored = std::move(found.events.front());
+    auto const readable = decode_stored(decoded, around_.keys, runs_.reads_cause());
+    if (!readable) {
+        if (readable.error().code != eventlog::failure_code::corrupted)
+            throw source_failure{"the log: " + readable.error().detail};
+        why = readable.error().detail;
+        return false;
+    }
+    try {
+        decoded_event const* const one = &decoded;
+        sql::transaction transaction{*writer_, sql::connection::access::write};
+        runs_.apply({&one, 1}, *writer_);
+        unpark(*writer_, name_, runs_.version(), event.position);
+        transaction.commit();
+        return true;
+    } catch (sql::error const& failed) {
+        if (is_stores_fault(failed)) throw;
+        why = failed.what();
+    } catch (std::exception const& failed) {
+        why = failed.what();
+    }
+    return false;
+}
+
+// ---- What others see --------------------------------------------------------------------------------------
+
+void worker::note_state(projection_state now) {
+    std::lock_guard const lock{status_mutex_};
+    status_.state = now;
+}
+
+void worker::note_failure(std::string const& what) {
+    spdlog::warn("projection {} v{}: {}; trying again", name_, runs_.version(), what);
+    std::lock_guard const lock{status_mutex_};
+    ++status_.failures;
+    status_.state = projection_state::retrying;
+    status_.last_error = what;
+}
+
+}  // namespace linkledger::projections
