@@ -1,0 +1,102 @@
+// Databases for read models.
+
+#include "tests/projections/read_models.h"
+
+#include "tests/support/postgres_server.h"
+
+#include <algorithm>
+#include <stdexcept>
+
+namespace linkledger::test {
+
+using sql::dialect;
+
+namespace {
+
+/// A migrated database that fresh ones are copied from.
+std::string migrated_template() {
+    static std::string const name = [] {
+        std::string const database = "read_models_template";
+        shared_postgres().create_database(database);
+        migrations::up({dialect::postgresql, "", shared_postgres().url(database)});
+        return database;
+    }();
+    return name;
+}
+
+}  // namespace
+
+read_models::read_models(sql::dialect which) : dialect_(which), folder_(std::make_unique<temp_folder>()) {
+    where_.dialect = which;
+    if (which == dialect::sqlite) {
+        where_.db_path = folder_->file("linkledger.db");
+        migrations::up(where_);
+    } else {
+        where_.database_url = shared_postgres().fresh_database(migrated_template());
+    }
+    store_ = open_store();
+}
+
+std::unique_ptr<projections::read_store> read_models::open_store() const {
+    return dialect_ == dialect::sqlite ? projections::create_sqlite_read_store(where_.db_path)
+                                       : projections::create_postgres_read_store(where_.database_url);
+}
+
+std::unique_ptr<sql::connection> read_models::open(std::string const& projection) {
+    return store_->open_writer(projection, 1);
+}
+
+std::vector<std::string> read_models::dump(std::string const& projection) {
+    auto const all = projections::create_all();
+    auto const found =
+        std::find_if(all.begin(), all.end(), [&](auto const& p) { return p->name() == projection; });
+    if (found == all.end()) throw std::runtime_error{"no such projection"};
+    auto const connection = open(projection);
+    std::vector<std::string> lines;
+    for (auto const table : (*found)->tables()) {
+        std::string const name{table};
+        std::string row_text = "t::text";
+        if (dialect_ == dialect::sqlite) {
+            row_text = "json_array(";
+            connection->query("SELECT name FROM pragma_table_info($1)", {name}, [&](sql::row const& r) {
+                row_text += (row_text.ends_with('(') ? "t." : ", t.") + r.text(0);
+            });
+            row_text += ")";
+        }
+        connection->query("SELECT " + row_text + " FROM " + name + " AS t", {},
+                          [&](sql::row const& r) { lines.push_back(name + ": " + r.text(0)); });
+    }
+    std::sort(lines.begin(), lines.end());
+    return lines;
+}
+
+projections::runner_options quick_options() {
+    projections::runner_options options;
+    options.linger = std::chrono::milliseconds{0};
+    options.standby_pause = std::chrono::milliseconds{20};
+    options.retry_pause_min = std::chrono::milliseconds{5};
+    options.retry_pause_max = std::chrono::milliseconds{50};
+    return options;
+}
+
+bool at_head(projections::runner& runner, eventlog::event_log& log) {
+    auto const head = log.head().value().last;
+    for (auto const& each : projections::create_all()) {
+        if (!runner.wait_for(std::string{each->name()}, head, std::chrono::seconds{30})) return false;
+    }
+    return true;
+}
+
+void catch_up(told_log& from, read_models& into, projections::runner_options const& options) {
+    projections::runner runner{*from.source, from.story.keys(), into.store(), projections::create_all(),
+                               options};
+    runner.start();
+    if (!at_head(runner, *from.log)) throw std::runtime_error{"the projections did not reach the head"};
+    runner.stop();
+}
+
+std::string dialect_name(testing::TestParamInfo<sql::dialect> const& info) {
+    return info.param == dialect::sqlite ? "Sqlite" : "Postgresql";
+}
+
+}  // namespace linkledger::test
