@@ -1,0 +1,160 @@
+#!/usr/bin/env bash
+# What the measurements share: servers of their own in a temporary folder, on free loopback ports, with fsync on,
+# stopped by process id; and medians.
+set -euo pipefail
+
+linkledger=${LINKLEDGER:-build/${PRESET:-release}/cli/linkledger}
+tools=${BENCH_TOOLS:-build/${PRESET:-release}/bench}
+folder=$(mktemp -d "${TMPDIR:-/tmp}/linkledger-bench.XXXXXX")
+chmod 755 "$folder"
+pids=()
+
+clean_up() {
+    local pid
+    for pid in "${pids[@]}"; do kill "$pid" 2>/dev/null || true; done
+    for pid in "${pids[@]}"; do
+        for _ in $(seq 100); do
+            kill -0 "$pid" 2>/dev/null || break
+            sleep 0.1
+        done
+        kill -9 "$pid" 2>/dev/null || true
+    done
+    rm -rf "$folder"
+}
+trap clean_up EXIT
+trap 'exit 130' INT TERM
+
+say() { printf '%s\n' "$*"; }
+fail() {
+    printf 'bench: %s\n' "$*" >&2
+    exit 1
+}
+
+free_port() {
+    local port
+    while :; do
+        port=$((20000 + RANDOM % 12000))
+        (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null || break
+    done
+    printf %s "$port"
+}
+
+wait_for_port() { # PORT WHAT
+    for _ in $(seq 200); do
+        (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null && return
+        sleep 0.05
+    done
+    fail "$2 does not answer on port $1."
+}
+
+median() { sort -g | awk '{v[NR] = $1} END {print (NR % 2) ? v[(NR + 1) / 2] : (v[NR / 2] + v[NR / 2 + 1]) / 2}'; }
+ratio() { awk -v a="$1" -v b="$2" 'BEGIN {printf "%.2f", (b > 0) ? a / b : 0}'; }
+rounded() { awk -v a="$1" 'BEGIN {printf "%.0f", a}'; }
+
+# A fresh PostgreSQL with the durability that it has by default. Sets pg_port and pg_url.
+start_postgres() {
+    local bin=('') data=$folder/postgres as=()
+    bin=(/usr/lib/postgresql/*/bin)
+    [[ -x ${bin[-1]}/postgres ]] || fail "PostgreSQL is missing; ./dev bench installs it."
+    pg_bin=${bin[-1]}
+    pg_port=$(free_port)
+    mkdir "$data"
+    if [[ $EUID -eq 0 ]]; then
+        chown postgres "$data"
+        as=(setpriv --reuid=postgres --regid=postgres --init-groups)
+    fi
+    (cd "$folder" && "${as[@]}" "$pg_bin/initdb" -D "$data" -U linkledger -A trust -E UTF8 --no-locale >"$folder/initdb.log" 2>&1) ||
+        fail "initdb failed: $(tail -3 "$folder/initdb.log")"
+    (cd "$folder" && exec "${as[@]}" "$pg_bin/postgres" -D "$data" -p "$pg_port" -k "$data" -h 127.0.0.1 \
+        -c shared_buffers=512MB -c max_wal_size=8GB -c max_connections=200) >"$folder/postgres.log" 2>&1 &
+    pids+=($!)
+    wait_for_port "$pg_port" PostgreSQL
+    for _ in $(seq 100); do
+        "$pg_bin/pg_isready" -q -h 127.0.0.1 -p "$pg_port" && break
+        sleep 0.1
+    done
+    pg_url=postgresql://linkledger@127.0.0.1:$pg_port/postgres
+    sql "SELECT 1" >/dev/null
+    [[ $(sql "SHOW fsync")/$(sql "SHOW synchronous_commit") == on/on ]] || fail "this PostgreSQL is not durable."
+}
+
+sql() { "$pg_bin/psql" -X -q -A -t -v ON_ERROR_STOP=1 "$pg_url" -c "$1"; }
+
+# The environment of linkledger on `sqlite` or `postgresql`, in a database of its own.
+use_backend() { # sqlite|postgresql NAME
+    unset DATABASE_URL
+    export DB_PATH=$folder/$2/linkledger.db MASTER_KEY_FILE=$folder/$2.key LOG_LEVEL=warn
+    export LINKLEDGER_ADMIN_KEY=ll_benchBenchBenchBenchBenchBench
+    key=$LINKLEDGER_ADMIN_KEY
+    if [[ $1 == postgresql ]]; then
+        [[ -n ${pg_port:-} ]] || start_postgres
+        sql "CREATE DATABASE $2" >/dev/null
+        export DATABASE_URL=postgresql://linkledger@127.0.0.1:$pg_port/$2
+    fi
+}
+
+# Starts `linkledger serve` as use_backend said. Sets port and server_pid.
+start_linkledger() { # [VARIABLE=VALUE…]
+    port=$(free_port)
+    env LISTEN="127.0.0.1:$port" PUBLIC_URL=https://ll.example "$@" "$linkledger" serve >"$folder/serve.log" 2>&1 &
+    server_pid=$!
+    pids+=("$server_pid")
+    for _ in $(seq 600); do
+        curl -fs -o "$folder/ready" "http://127.0.0.1:$port/readyz" && return
+        kill -0 "$server_pid" 2>/dev/null || fail "linkledger did not start: $(tail -5 "$folder/serve.log")"
+        sleep 0.1
+    done
+    fail "linkledger is not ready: $(tail -5 "$folder/serve.log")"
+}
+
+stop_linkledger() {
+    kill "$server_pid"
+    wait "$server_pid" 2>/dev/null || true
+}
+
+post() { # NAME JSON -> the answer
+    curl -fsS -H "Authorization: Bearer $key" -H 'Content-Type: application/json' -d "$2" \
+        "http://127.0.0.1:$port/v1/commands/$1"
+}
+
+# Links through import; their codes land in $folder/codes.
+make_links() { # COUNT
+    awk -v n="$1" 'BEGIN {for (i = 1; i <= n; i++) printf "https://shop.example/catalogue/item-%d?colour=blue\tItem %d\n", i, i}' >"$folder/links.tsv"
+    "$linkledger" import "$folder/links.tsv" --workspace bench --json >"$folder/import.json" 2>"$folder/import.log" ||
+        fail "the import failed: $(tail -3 "$folder/import.log")"
+    "$linkledger" events --type link.created | jq -r .data.short_code >"$folder/codes"
+    [[ $(wc -l <"$folder/codes") -eq $1 ]] || fail "not every link was made."
+}
+
+# Requests per second over $1 seconds, 64 connections; fails when anything but 3xx or 2xx comes back.
+run_wrk() { # SECONDS URL [WRK OPTIONS…]
+    local seconds=$1 url=$2
+    shift 2
+    wrk -t2 -c64 -d"${seconds}s" --timeout 10s "$@" "$url" >"$folder/wrk.log" 2>&1 || fail "wrk failed: $(cat "$folder/wrk.log")"
+    grep -qE 'Non-2xx or 3xx|Socket errors' "$folder/wrk.log" && say "  ! $(grep -E 'Non-2xx|Socket errors' "$folder/wrk.log" | xargs)" >&2
+    awk '/^Requests\/sec/ {print $2}' "$folder/wrk.log"
+}
+
+# nginx with two workers that answers every path with the same 302. Sets nginx_port.
+start_nginx() {
+    nginx_port=$(free_port)
+    cat >"$folder/nginx.conf" <<CONF
+daemon off; worker_processes 2; pid $folder/nginx.pid; error_log $folder/nginx.log;
+events { worker_connections 1024; }
+http {
+    access_log off; keepalive_requests 1000000000;
+    client_body_temp_path $folder/n1; proxy_temp_path $folder/n2; fastcgi_temp_path $folder/n3;
+    uwsgi_temp_path $folder/n4; scgi_temp_path $folder/n5;
+    server { listen 127.0.0.1:$nginx_port; location / { return 302 https://shop.example/catalogue/item-1?colour=blue; } }
+}
+CONF
+    /usr/sbin/nginx -e "$folder/nginx.log" -p "$folder" -c "$folder/nginx.conf" >"$folder/nginx.out" 2>&1 &
+    pids+=($!)
+    wait_for_port "$nginx_port" nginx
+}
+
+browser='Mozilla/5.0 (X11; Linux x86_64; rv:115.0) Gecko/20100101 Firefox/115.0'
+
+machine() {
+    say "$(nproc) cores, $(awk '/MemTotal/ {printf "%.0f GB", $2 / 1048576}' /proc/meminfo), $(. /etc/os-release && printf %s "$PRETTY_NAME"), $(date -u +%Y-%m-%d)"
+}
