@@ -10,6 +10,7 @@ void upcaster_table::add(std::string type, int from_version, upcaster step) {
 
 bool upcaster_table::apply(std::string_view type, int from_version, int to_version, boost::json::object& data,
                            boost::json::object* personal) const {
+    if (from_version > to_version) return false;
     for (int v = from_version; v < to_version; ++v) {
         auto const step = steps_.find(std::pair{std::string{type}, v});
         if (step == steps_.end()) return false;

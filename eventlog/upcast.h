@@ -22,7 +22,7 @@ public:
     void add(std::string type, int from_version, upcaster step);
 
     /// Carries out the steps from `from_version` up to `to_version`, one after the other. False when one is
-    /// missing; the objects are then half-way and of no use.
+    /// missing, or the version is a newer one; the objects are then half-way and of no use.
     [[nodiscard]] bool apply(std::string_view type, int from_version, int to_version,
                              boost::json::object& data, boost::json::object* personal) const;
 
