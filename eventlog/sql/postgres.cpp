@@ -9,7 +9,10 @@
 
 #include <fmt/format.h>
 
+#include <sys/socket.h>
+
 #include <algorithm>
+#include <cerrno>
 #include <list>
 #include <unordered_map>
 
@@ -35,6 +38,8 @@ std::string first_line(std::string_view text) {
 }
 
 error::kind kind_of(std::string_view state, effect did) {
+    // A standby that was not promoted yet, after a failover.
+    if (state == "25006") return error::kind::unavailable;
     if (state == "57014" || state == "55P03" || state == "25P03") return error::kind::timeout;
     if (starts_with(state, "23")) return error::kind::constraint;
     // The server is going away. It may have committed before it said so.
@@ -53,10 +58,18 @@ error::kind kind_of(std::string_view state, effect did) {
     throw error(kind_of(state, did), fmt::format("PostgreSQL: {} (SQLSTATE {})", words, state));
 }
 
+/// Whether the server has ended an idle session: the stream is at its end, or an error message stands in it,
+/// which outside a call is always a fatal one.
+bool is_closed_by_peer(int fd) {
+    char first = 0;
+    ssize_t const got = ::recv(fd, &first, 1, MSG_PEEK | MSG_DONTWAIT);
+    if (got < 0) return errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR;
+    return got == 0 || first == 'E';
+}
+
 class postgres_row : public row {
 public:
-    explicit postgres_row(pqxx::result const& from) : from_(from) {}
-    void move_to(int index) { index_ = index; }
+    explicit postgres_row(pqxx::row const& from) : from_(from) {}
 
     bool is_null(int column) const override { return cell(column).is_null(); }
     std::string text(int column) const override { return std::string{view(column)}; }
@@ -68,9 +81,7 @@ public:
     domain::timestamp time(int column) const override { return parse_time(view(column)); }
 
 private:
-    pqxx::field cell(int column) const {
-        return from_[static_cast<pqxx::result::size_type>(index_)][static_cast<pqxx::row::size_type>(column)];
-    }
+    pqxx::field cell(int column) const { return from_[static_cast<pqxx::row::size_type>(column)]; }
     std::string_view view(int column) const {
         pqxx::field const found = cell(column);
         if (found.is_null())
@@ -79,8 +90,7 @@ private:
         return {found.c_str(), static_cast<std::size_t>(found.size())};
     }
 
-    pqxx::result const& from_;
-    int index_ = 0;
+    pqxx::row const& from_;
 };
 
 /// The names of prepared statements by their text; the least recently used goes when there are too many.
@@ -162,7 +172,8 @@ private:
         if (!work_) work_ = std::make_unique<pqxx::nontransaction>(*connection_);
         return *work_;
     }
-    void require_usable() const {
+    void require_usable() {
+        broken_ = broken_ || is_closed_by_peer(connection_->sock());
         if (broken_) throw error(error::kind::unavailable, "PostgreSQL: the connection is broken");
     }
     [[noreturn]] void throw_broken(effect did, bool deadline_passed);
@@ -271,12 +282,7 @@ pqxx::result libpqxx_connection::run_binary(std::string const& sql, std::vector<
 }
 
 void libpqxx_connection::visit(pqxx::result const& found, std::function<void(row const&)> const& each) {
-    postgres_row current(found);
-    auto const count = static_cast<int>(found.size());
-    for (int i = 0; i < count; ++i) {
-        current.move_to(i);
-        each(current);
-    }
+    for (pqxx::row const& current : found) each(postgres_row(current));
 }
 
 std::int64_t libpqxx_connection::execute_values(std::string const& sql, std::vector<std::string> const& types,

@@ -1,0 +1,102 @@
+#include "eventlog/postgres_listener.h"
+
+#include <algorithm>
+#include <charconv>
+
+namespace linkledger::eventlog {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr auto channel = "linkledger_log";
+constexpr auto look_interval = 40ms;
+constexpr auto reconnect_interval = 200ms;
+constexpr auto extend_interval = 10s;
+
+position parse_position(std::string const& payload) {
+    position at = 0;
+    std::from_chars(payload.data(), payload.data() + payload.size(), at);
+    return at;
+}
+
+}  // namespace
+
+postgres_listener::postgres_listener(sql::postgres_options options) : options_(std::move(options)) {
+    // The destructor waits for the call in progress; and a partition in the making must not hold up readers.
+    options_.lock_timeout = std::min<std::chrono::milliseconds>(options_.lock_timeout, 1s);
+    options_.call_timeout = std::min<std::chrono::milliseconds>(options_.call_timeout, 2s);
+    thread_ = std::thread([this] { run(); });
+}
+
+postgres_listener::~postgres_listener() {
+    {
+        std::lock_guard const lock(mutex_);
+        stopping_ = true;
+    }
+    stop_.notify_all();
+    moved_.notify_all();
+    thread_.join();
+}
+
+void postgres_listener::saw(position head) {
+    {
+        std::lock_guard const lock(mutex_);
+        if (head <= known_.load(std::memory_order_relaxed)) return;
+        known_.store(head, std::memory_order_release);
+    }
+    moved_.notify_all();
+}
+
+bool postgres_listener::wait_beyond(position after, std::chrono::milliseconds deadline) {
+    if (known_head() > after) return true;
+    ++waiting_;
+    std::unique_lock lock(mutex_);
+    moved_.wait_for(lock, deadline, [&] { return known_head() > after || stopping_; });
+    --waiting_;
+    return known_head() > after;
+}
+
+void postgres_listener::run() {
+    while (!stopping_) {
+        try {
+            auto const connection = sql::open_postgres_connection(options_);
+            connection->listen(channel);
+            look(*connection);
+            follow(*connection);
+        } catch (sql::error const&) {
+            // The server is away; appends and reads report it to those whom it concerns.
+            pause(reconnect_interval);
+        }
+    }
+}
+
+void postgres_listener::follow(sql::postgres_connection& connection) {
+    auto next_extension = std::chrono::steady_clock::now();
+    while (!stopping_) {
+        if (auto const payload = connection.await_notification(look_interval))
+            saw(parse_position(*payload));
+        else if (waiting_ > 0)
+            look(connection);
+        if (auto const now = std::chrono::steady_clock::now(); now >= next_extension) {
+            next_extension = now + extend_interval;
+            try {
+                connection.execute("SELECT log_extend()");
+            } catch (sql::error const&) {
+                // Readers held it up; the default partition takes what comes before the next try.
+                if (!connection.usable()) throw;
+            }
+        }
+    }
+}
+
+void postgres_listener::look(sql::postgres_connection& connection) {
+    connection.query("SELECT last_position FROM log_head", {},
+                     [this](sql::row const& r) { saw(r.integer(0)); });
+}
+
+void postgres_listener::pause(std::chrono::milliseconds time) {
+    std::unique_lock lock(mutex_);
+    stop_.wait_for(lock, time, [this] { return stopping_.load(); });
+}
+
+}  // namespace linkledger::eventlog

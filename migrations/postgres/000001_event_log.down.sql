@@ -1,0 +1,3 @@
+DROP FUNCTION log_extend(bigint);
+DROP FUNCTION log_append;
+DROP TABLE keys, idempotency, producers, claims, streams, event_partitions, events, log_head;
