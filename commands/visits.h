@@ -46,8 +46,8 @@ struct prepared_click {
     eventlog::append_request append;  ///< One stream, one event.
 };
 
-/// Safe to call from any executor; resumes the caller on its own. The log, committer, keyring and pool must
-/// outlive it.
+/// Safe to call from any executor; resumes the caller on its own. Log, committer and keyring must outlive it;
+/// the pool must be joined (and no visit be under way) before it is destroyed.
 class visits {
 public:
     virtual ~visits() = default;
@@ -64,8 +64,7 @@ public:
     virtual awaitable<std::variant<prepared_click, domain::refusal, eventlog::failure>> prepare(
         click_report const& report, eventlog::metadata const& cause) = 0;
 
-    /// The refusal for a prepared click whose append met a version_conflict: the link is at max_clicks, which
-    /// is remembered.
+    /// The refusal for a prepared click whose append met a version_conflict: the link is at max_clicks.
     virtual domain::refusal at_cap(domain::link_id const& id) = 0;
 
     /// To be fed by the tail: `links().apply(stored, event)` for every event.
@@ -73,6 +72,7 @@ public:
 
     struct counters {
         std::uint64_t hits = 0, misses = 0;  ///< Links found in the table, and those that had to be read.
+        std::uint64_t lost_when_queued = 0;  ///< Clicks that were answered before a commit that then failed.
     };
     [[nodiscard]] virtual counters stats() const = 0;
 };
