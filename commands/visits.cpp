@@ -82,7 +82,7 @@ class visits_service final : public visits {
 public:
     visits_service(eventlog::event_log& log, eventlog::committer& committer, eventlog::keyring& keys,
                    boost::asio::thread_pool& blocking, visits_options const& options,
-                   std::unique_ptr<user_agent_parser> parser, std::unique_ptr<geoip> places)
+                   std::unique_ptr<geoip> places)
         : log_(log),
           committer_(committer),
           keys_(keys),
@@ -90,7 +90,7 @@ public:
           options_(options),
           table_(options.link_cache_max),
           loader_(log, table_, options.follow_tail),
-          user_agents_(std::move(parser), options.user_agents_max),
+          user_agents_(options.user_agents, options.user_agents_max),
           places_(std::move(places)),
           link_loads_(blocking, options.loads_max),
           key_loads_(blocking, options.loads_max),
@@ -103,7 +103,7 @@ public:
         click_report const& report, eventlog::metadata const& cause) override;
     refusal at_cap(domain::link_id const&) override { return gone_full(); }
     link_table& links() override { return table_; }
-    [[nodiscard]] counters stats() const override { return {hits_, misses_, lost_when_queued_}; }
+    [[nodiscard]] counters stats() const override { return {hits_, misses_, *lost_when_queued_}; }
 
 private:
     using key_ref = std::shared_ptr<eventlog::data_key const>;
@@ -142,7 +142,9 @@ private:
     single_flight<eventlog::result<key_ref>> key_loads_;
     single_flight<eventlog::result<eventlog::version>> cap_checks_;
     std::atomic<std::size_t> password_checks_{0};
-    std::atomic<std::uint64_t> hits_{0}, misses_{0}, lost_when_queued_{0};
+    std::atomic<std::uint64_t> hits_{0}, misses_{0};
+    std::shared_ptr<std::atomic<std::uint64_t>> const lost_when_queued_ =
+        std::make_shared<std::atomic<std::uint64_t>>(0);
 };
 
 // ---- Following ------------------------------------------------------------------------------------------
@@ -213,10 +215,11 @@ awaitable<visit_outcome> visits_service::commit(link_ref const& link, eventlog::
 visit_outcome visits_service::commit_later(link_record const& link, eventlog::append_request append) {
     using outcome = eventlog::result<eventlog::append_outcome>;
     auto const refused = std::make_shared<std::atomic<bool>>(false);
-    committer_.submit(std::move(append), [this, refused](outcome const& committed) {
+    // The committer may outlive this object.
+    committer_.submit(std::move(append), [lost = lost_when_queued_, refused](outcome const& committed) {
         if (committed) return;
         refused->store(true);
-        lost_when_queued_.fetch_add(1, std::memory_order_relaxed);
+        lost->fetch_add(1, std::memory_order_relaxed);
     });
     if (refused->load()) return too_busy("clicks");
     return redirect_to{std::string(link.url()), 0};
@@ -440,9 +443,12 @@ eventlog::result<std::unique_ptr<visits>> create_visits(eventlog::event_log& log
                                                         boost::asio::thread_pool& blocking,
                                                         visits_options const& options) {
     BOOST_OUTCOME_TRY(auto places, geoip::open(options.geoip_db));
-    BOOST_OUTCOME_TRY(auto parser, user_agent_parser::load(options.uap_regexes));
-    std::unique_ptr<visits> made = std::make_unique<visits_service>(log, committer, keys, blocking, options,
-                                                                    std::move(parser), std::move(places));
+    visits_options ready = options;
+    if (!ready.user_agents) {
+        BOOST_OUTCOME_TRY(ready.user_agents, user_agent_parser::load(options.uap_regexes));
+    }
+    std::unique_ptr<visits> made =
+        std::make_unique<visits_service>(log, committer, keys, blocking, ready, std::move(places));
     return made;
 }
 

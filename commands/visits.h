@@ -15,12 +15,15 @@
 
 namespace linkledger::commands {
 
+class user_agent_parser;
+
 struct visits_options {
     commands::keep_ip keep_ip = commands::keep_ip::none;
     std::string geoip_db;                                          ///< MaxMind file; empty: no countries.
     std::string uap_regexes = "/usr/share/uap-core/regexes.yaml";  ///< uap-core's regexes.
-    std::size_t link_cache_max = 1'000'000;                        ///< Links in the redirect table.
-    bool click_queued = false;                                     ///< Redirect before the click's commit.
+    std::shared_ptr<user_agent_parser const> user_agents;  ///< Loaded already, in place of uap_regexes.
+    std::size_t link_cache_max = 1'000'000;                ///< Links in the redirect table.
+    bool click_queued = false;                             ///< Redirect before the click's commit.
     bool follow_tail = true;  ///< False: no tail feeds the table, so nothing is remembered in it.
     std::size_t user_agents_max = 10'000;  ///< Parsed user agents that are kept.
     std::size_t loads_max = 1'024;         ///< Cold links being read at once; more fail as queue_full.
