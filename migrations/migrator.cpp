@@ -102,9 +102,12 @@ void make_table(sql::connection& in) {
 }
 
 bool has_table(sql::connection& in, std::string const& table) {
-    std::string const question = in.dialect() == sql::dialect::sqlite
-                                     ? "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = $1"
-                                     : "SELECT 1 WHERE to_regclass($1) IS NOT NULL";
+    // Not to_regclass: it would trust a cache that has not heard of a table made while this session waited
+    // for its turn.
+    std::string const question =
+        in.dialect() == sql::dialect::sqlite
+            ? "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = $1"
+            : "SELECT 1 FROM pg_tables WHERE schemaname = ANY (current_schemas(false)) AND tablename = $1";
     return in.query_one(question, {table}, [](sql::row const&) { return true; }).has_value();
 }
 
