@@ -21,7 +21,8 @@ position parse_position(std::string const& payload) {
 
 }  // namespace
 
-postgres_listener::postgres_listener(sql::postgres_options options) : options_(std::move(options)) {
+postgres_listener::postgres_listener(sql::postgres_options options, std::int64_t partition_events)
+    : options_(std::move(options)), partition_events_(partition_events) {
     // The destructor waits for the call in progress; and a partition in the making must not hold up readers.
     options_.lock_timeout = std::min<std::chrono::milliseconds>(options_.lock_timeout, 1s);
     options_.call_timeout = std::min<std::chrono::milliseconds>(options_.call_timeout, 2s);
@@ -79,12 +80,7 @@ void postgres_listener::follow(sql::postgres_connection& connection) {
             look(connection);
         if (auto const now = std::chrono::steady_clock::now(); now >= next_extension) {
             next_extension = now + extend_interval;
-            try {
-                connection.execute("SELECT log_extend()");
-            } catch (sql::error const&) {
-                // Readers held it up; the default partition takes what comes before the next try.
-                if (!connection.usable()) throw;
-            }
+            extend(connection);
         }
     }
 }
@@ -92,6 +88,16 @@ void postgres_listener::follow(sql::postgres_connection& connection) {
 void postgres_listener::look(sql::postgres_connection& connection) {
     connection.query("SELECT last_position FROM log_head", {},
                      [this](sql::row const& r) { saw(r.integer(0)); });
+}
+
+void postgres_listener::extend(sql::postgres_connection& connection) {
+    if (partition_events_ == 0) return;
+    try {
+        connection.execute("SELECT log_extend($1)", {partition_events_});
+    } catch (sql::error const&) {
+        // Readers held it up; the default partition takes what comes before the next try.
+        if (!connection.usable()) throw;
+    }
 }
 
 void postgres_listener::pause(std::chrono::milliseconds time) {

@@ -16,7 +16,7 @@ namespace linkledger::eventlog {
 /// process's appends only. It makes partitions ahead of need too.
 class postgres_listener {
 public:
-    explicit postgres_listener(sql::postgres_options options);
+    postgres_listener(sql::postgres_options options, std::int64_t partition_events);
     ~postgres_listener();
     postgres_listener(postgres_listener const&) = delete;
     postgres_listener& operator=(postgres_listener const&) = delete;
@@ -31,9 +31,11 @@ private:
     void run();
     void follow(sql::postgres_connection& connection);
     void look(sql::postgres_connection& connection);
+    void extend(sql::postgres_connection& connection);
     void pause(std::chrono::milliseconds time);
 
     sql::postgres_options options_;
+    std::int64_t partition_events_;
     std::mutex mutex_;
     std::condition_variable moved_, stop_;
     std::atomic<position> known_{0};

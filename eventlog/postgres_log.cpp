@@ -139,7 +139,7 @@ result<void> postgres_log::open() {
                 std::string{"the database has no event log (run `linkledger migrate up`): "} + caught.what()};
         return failure{failure_code::unavailable, caught.what()};
     }
-    listener_ = std::make_unique<postgres_listener>(session(options_));
+    listener_ = std::make_unique<postgres_listener>(session(options_), options_.partition_events);
     return boost::outcome_v2::success();
 }
 

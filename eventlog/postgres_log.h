@@ -5,6 +5,7 @@
 #include "eventlog/event_log.h"
 
 #include <chrono>
+#include <cstdint>
 #include <memory>
 #include <string>
 
@@ -16,6 +17,8 @@ struct postgres_log_options {
     /// `synchronous_commit` is off).
     bool allow_unsafe = false;
     std::size_t readers_max = 8;
+    /// Size of the partitions that are made ahead of need; 0: none are made.
+    std::int64_t partition_events = 10'000'000;
     std::chrono::milliseconds connect_timeout{5'000};  ///< Whole seconds, 2 at least.
     std::chrono::milliseconds lock_timeout{5'000};
     std::chrono::milliseconds statement_timeout{8'000};
