@@ -1,5 +1,6 @@
 #include "commands/link_table.h"
 
+#include <boost/unordered/unordered_flat_map.hpp>
 #include <boost/unordered/unordered_flat_set.hpp>
 
 #include <algorithm>
@@ -73,7 +74,7 @@ struct text_hash {
     using is_transparent = void;
     std::size_t operator()(std::string_view text) const { return hash_of(text); }
 };
-using text_set = boost::unordered_flat_set<std::string, text_hash, std::equal_to<>>;
+using absence_map = boost::unordered_flat_map<std::string, absence, text_hash, std::equal_to<>>;
 
 /// The texts and the link that an event is about; codes of the default domain only.
 struct subject {
@@ -131,7 +132,7 @@ struct link_table::state {
     struct code_shard {
         mutable std::shared_mutex mutex;
         record_set<code_key> records;
-        text_set absent_young, absent_old;  ///< The old go when the young are many.
+        absence_map absent_young, absent_old;  ///< The old go when the young are many.
     };
     struct id_shard {
         mutable std::shared_mutex mutex;
@@ -307,10 +308,13 @@ link_ref link_table::find(domain::link_id const& id) const {
     return found;
 }
 
-bool link_table::known_absent(std::string_view short_code) const {
+absence link_table::known_absent(std::string_view short_code) const {
     auto const& in = state_->code_shard_of(short_code);
     std::shared_lock const lock(in.mutex);
-    return in.absent_young.contains(short_code) || in.absent_old.contains(short_code);
+    for (auto const* codes : {&in.absent_young, &in.absent_old}) {
+        if (auto const found = codes->find(short_code); found != codes->end()) return found->second;
+    }
+    return absence::no;
 }
 
 link_table::ticket link_table::begin_load(std::string_view short_code) const {
@@ -334,7 +338,7 @@ void link_table::put(link_ref const& loaded, ticket const& before) {
     }
 }
 
-void link_table::put_absent(std::string_view short_code, ticket const& before) {
+void link_table::put_absent(std::string_view short_code, absence why, ticket const& before) {
     std::lock_guard const writing(state_->writing);
     if (begin_load(short_code).code_generation != before.code_generation) return;
     auto& in = state_->code_shard_of(short_code);
@@ -343,7 +347,7 @@ void link_table::put_absent(std::string_view short_code, ticket const& before) {
         in.absent_old = std::move(in.absent_young);
         in.absent_young = {};
     }
-    in.absent_young.emplace(short_code);
+    in.absent_young.emplace(short_code, why);
 }
 
 void link_table::apply(eventlog::recorded_event const& stored, domain::event const& event) {

@@ -103,6 +103,12 @@ private:
     // Behind the struct: [expires_at][max_clicks][3 x utm size + 1 as u16] code url [utm texts]
 };
 
+enum class absence {
+    no,       ///< Nothing is known.
+    unknown,  ///< No link has or had the code.
+    deleted,  ///< A link that is deleted had it.
+};
+
 struct link_table_stats {
     std::size_t links = 0;
     std::size_t absent_codes = 0;
@@ -126,8 +132,8 @@ public:
     /// By code of the default domain; a deleted link answers until another link takes the code.
     [[nodiscard]] link_ref find(std::string_view short_code) const;
     [[nodiscard]] link_ref find(domain::link_id const& id) const;
-    /// True for a code that was looked up in the log and not found there, until the tail brings it.
-    [[nodiscard]] bool known_absent(std::string_view short_code) const;
+    /// What is known of a code that was looked up in the log and not found there, until the tail brings it.
+    [[nodiscard]] absence known_absent(std::string_view short_code) const;
 
     /// Taken before the log is read: what the tail brings meanwhile makes the loaded state stale, and nothing
     /// is kept then. For a link looked up by code, take one for the code (for put_absent) and, once the link
@@ -140,7 +146,7 @@ public:
     [[nodiscard]] ticket begin_load(domain::link_id const& id) const;
     /// Keeps a loaded link, unless one of this version or a newer one is there.
     void put(link_ref const& loaded, ticket const& before);
-    void put_absent(std::string_view short_code, ticket const& before);
+    void put_absent(std::string_view short_code, absence why, ticket const& before);
 
     /// One event of the log. Cheap for events that are not a link's own. Clicks mark capped links as full;
     /// a tail that leaves them out costs exactness nowhere (the cap is the log's to keep).

@@ -11,9 +11,9 @@
 // click.
 //
 // Device type. tablet: an iPad, what calls itself a tablet (Windows' "Tablet PC" apart), an e-reader, or
-// a browser on Android without the word Mobile (Google's convention). mobile: the other phone systems, feature
-// phones and what calls itself Mobile. desktop: Windows, macOS, Chrome OS, the BSDs and Linux. None for bots,
-// televisions, consoles and watches, and where nothing is known.
+// a browser on Android without the word Mobile (Google's convention). mobile: the other phone systems,
+// feature phones and what calls itself Mobile. desktop: Windows, macOS, Chrome OS, the BSDs and Linux. None
+// for bots, televisions, consoles and watches, and where nothing is known.
 
 #include "eventlog/result.h"
 
@@ -71,7 +71,7 @@ private:
 /// any thread.
 class user_agent_cache {
 public:
-    user_agent_cache(std::unique_ptr<user_agent_parser> parser, std::size_t entries_max);
+    user_agent_cache(std::shared_ptr<user_agent_parser const> parser, std::size_t entries_max);
     ~user_agent_cache();
 
     /// An empty user agent is a person of whom nothing is known.
@@ -82,7 +82,7 @@ private:
     struct shard;
     static constexpr std::size_t shard_count = 16;
 
-    std::unique_ptr<user_agent_parser> parser_;
+    std::shared_ptr<user_agent_parser const> parser_;
     std::size_t shard_entries_max_;
     std::shared_ptr<client_facts const> unknown_;
     std::unique_ptr<shard[]> shards_;

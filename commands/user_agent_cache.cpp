@@ -47,7 +47,7 @@ struct user_agent_cache::shard {
     }
 };
 
-user_agent_cache::user_agent_cache(std::unique_ptr<user_agent_parser> parser, std::size_t entries_max)
+user_agent_cache::user_agent_cache(std::shared_ptr<user_agent_parser const> parser, std::size_t entries_max)
     : parser_(std::move(parser)),
       shard_entries_max_(std::max<std::size_t>(1, entries_max / shard_count)),
       unknown_(std::make_shared<client_facts const>()),

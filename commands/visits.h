@@ -15,12 +15,15 @@
 
 namespace linkledger::commands {
 
+class user_agent_parser;
+
 struct visits_options {
     commands::keep_ip keep_ip = commands::keep_ip::none;
     std::string geoip_db;                                          ///< MaxMind file; empty: no countries.
     std::string uap_regexes = "/usr/share/uap-core/regexes.yaml";  ///< uap-core's regexes.
-    std::size_t link_cache_max = 1'000'000;                        ///< Links in the redirect table.
-    bool click_queued = false;                                     ///< Redirect before the click's commit.
+    std::shared_ptr<user_agent_parser const> user_agents;  ///< Loaded already, in place of uap_regexes.
+    std::size_t link_cache_max = 1'000'000;                ///< Links in the redirect table.
+    bool click_queued = false;                             ///< Redirect before the click's commit.
     bool follow_tail = true;  ///< False: no tail feeds the table, so nothing is remembered in it.
     std::size_t user_agents_max = 10'000;  ///< Parsed user agents that are kept.
     std::size_t loads_max = 1'024;         ///< Cold links being read at once; more fail as queue_full.
@@ -46,8 +49,8 @@ struct prepared_click {
     eventlog::append_request append;  ///< One stream, one event.
 };
 
-/// Safe to call from any executor; resumes the caller on its own. The log, committer, keyring and pool must
-/// outlive it.
+/// Safe to call from any executor; resumes the caller on its own. Log, committer and keyring must outlive it;
+/// the pool must be joined (and no visit be under way) before it is destroyed.
 class visits {
 public:
     virtual ~visits() = default;
@@ -64,8 +67,7 @@ public:
     virtual awaitable<std::variant<prepared_click, domain::refusal, eventlog::failure>> prepare(
         click_report const& report, eventlog::metadata const& cause) = 0;
 
-    /// The refusal for a prepared click whose append met a version_conflict: the link is at max_clicks, which
-    /// is remembered.
+    /// The refusal for a prepared click whose append met a version_conflict: the link is at max_clicks.
     virtual domain::refusal at_cap(domain::link_id const& id) = 0;
 
     /// To be fed by the tail: `links().apply(stored, event)` for every event.
@@ -73,6 +75,7 @@ public:
 
     struct counters {
         std::uint64_t hits = 0, misses = 0;  ///< Links found in the table, and those that had to be read.
+        std::uint64_t lost_when_queued = 0;  ///< Clicks that were answered before a commit that then failed.
     };
     [[nodiscard]] virtual counters stats() const = 0;
 };

@@ -182,25 +182,25 @@ TEST(LinkTable, ForgetsThatACodeIsAbsentWhenTheTailBringsIt) {
     link_table table(100);
     tail feed(table);
     auto const slow = table.begin_load("spring");
-    table.put_absent("spring", slow);
-    EXPECT_TRUE(table.known_absent("spring"));
+    table.put_absent("spring", absence::unknown, slow);
+    EXPECT_EQ(table.known_absent("spring"), absence::unknown);
     feed.create(1, "spring");
-    EXPECT_FALSE(table.known_absent("spring"));
-    table.put_absent("spring", slow);
-    EXPECT_FALSE(table.known_absent("spring"));
-    table.put_absent("summer", table.begin_load("summer"));
+    EXPECT_EQ(table.known_absent("spring"), absence::no);
+    table.put_absent("spring", absence::unknown, slow);
+    EXPECT_EQ(table.known_absent("spring"), absence::no);
+    table.put_absent("summer", absence::unknown, table.begin_load("summer"));
     feed.set_code(1, 2, "spring", "summer");
-    EXPECT_FALSE(table.known_absent("summer"));
+    EXPECT_EQ(table.known_absent("summer"), absence::no);
 }
 
 TEST(LinkTable, BoundsWhatItKnowsToBeAbsent) {
     link_table table(100);
     for (int i = 0; i < 400'000; ++i) {
         auto const code = "absent" + std::to_string(i);
-        table.put_absent(code, table.begin_load(code));
+        table.put_absent(code, absence::unknown, table.begin_load(code));
     }
     EXPECT_LE(table.stats().absent_codes, 131'072U);
-    EXPECT_TRUE(table.known_absent("absent399999"));
+    EXPECT_EQ(table.known_absent("absent399999"), absence::unknown);
 }
 
 TEST(LinkTable, EvictsTheLeastRecentlyUsed) {
@@ -259,13 +259,13 @@ TEST(LinkTable, ForgetsEverythingWithAnotherHistory) {
     tail feed(table);
     feed.create(1, "spring");
     auto const slow = table.begin_load(link_number(2));
-    table.put_absent("summer", table.begin_load("summer"));
+    table.put_absent("summer", absence::unknown, table.begin_load("summer"));
     table.clear();
     table.put(link_record::make(settings_of(2, "winter")), slow);
     EXPECT_EQ(table.stats().links, 0U);
     EXPECT_FALSE(table.find("spring"));
     EXPECT_FALSE(table.find("winter"));
-    EXPECT_FALSE(table.known_absent("summer"));
+    EXPECT_EQ(table.known_absent("summer"), absence::no);
 }
 
 TEST(LinkTable, ServesReadersWhileTheTailChangesIt) {
