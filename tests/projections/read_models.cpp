@@ -13,15 +13,44 @@ using sql::dialect;
 
 namespace {
 
+/// What is tested here does not concern what a power failure leaves, so nothing waits for the disk.
+postgres_server& shared_server() {
+    static postgres_server server{{false, {}}};
+    return server;
+}
+
+/// Databases whose test is over. Making one takes far longer than emptying one.
+std::vector<std::string>& free_databases() {
+    static std::vector<std::string> urls;
+    return urls;
+}
+
 /// A migrated database that fresh ones are copied from.
 std::string migrated_template() {
     static std::string const name = [] {
         std::string const database = "read_models_template";
-        shared_postgres().create_database(database);
-        migrations::up({dialect::postgresql, "", shared_postgres().url(database)});
+        shared_server().create_database(database);
+        migrations::up({dialect::postgresql, "", shared_server().url(database)});
         return database;
     }();
     return name;
+}
+
+}  // namespace
+
+namespace {
+
+/// A used one looks as if nothing had been run yet: a runner empties the tables before it starts.
+std::string take_database() {
+    auto& free = free_databases();
+    if (free.empty()) return shared_server().fresh_database(migrated_template());
+    auto url = std::move(free.back());
+    free.pop_back();
+    sql::postgres_options options;
+    options.url = url;
+    sql::open_postgres(options)->execute_script(
+        "UPDATE projection_checkpoints SET log_id = NULL, epoch = 0, position = 0");
+    return url;
 }
 
 }  // namespace
@@ -32,9 +61,14 @@ read_models::read_models(sql::dialect which) : dialect_(which), folder_(std::mak
         where_.db_path = folder_->file("linkledger.db");
         migrations::up(where_);
     } else {
-        where_.database_url = shared_postgres().fresh_database(migrated_template());
+        where_.database_url = take_database();
     }
     store_ = open_store();
+}
+
+read_models::~read_models() {
+    store_.reset();
+    if (dialect_ == dialect::postgresql) free_databases().push_back(where_.database_url);
 }
 
 std::unique_ptr<projections::read_store> read_models::open_store() const {

@@ -21,6 +21,9 @@ namespace linkledger::test {
 class read_models {
 public:
     explicit read_models(sql::dialect dialect);
+    ~read_models();
+    read_models(read_models const&) = delete;
+    read_models& operator=(read_models const&) = delete;
 
     [[nodiscard]] projections::read_store& store() { return *store_; }
     [[nodiscard]] std::unique_ptr<projections::read_store> open_store() const;
