@@ -1,0 +1,71 @@
+#include "commands/inputs.h"
+
+#include "commands/command_bus.h"
+#include "eventlog/json.h"
+#include "eventlog/json_reflect.h"
+
+#include <array>
+
+namespace linkledger::commands {
+namespace {
+
+constexpr std::optional<domain::scope> none = std::nullopt;
+constexpr auto write = domain::scope::write;
+constexpr auto admin = domain::scope::admin;
+
+#define LINKLEDGER_COMMAND_DESCRIPTION(NAME, INPUT, RESULT, SCOPE, SUMMARY) \
+    command_description{#NAME, SUMMARY, SCOPE},
+constexpr std::array descriptions = {LINKLEDGER_COMMANDS(LINKLEDGER_COMMAND_DESCRIPTION)};
+#undef LINKLEDGER_COMMAND_DESCRIPTION
+
+using reading = std::variant<any_input, domain::refusal>;
+
+domain::refusal refusal_of(std::vector<json::read_error> const& errors) {
+    domain::refusal no{domain::refusal_code::invalid_input, {}, {}};
+    for (auto const& error : errors) {
+        if (!no.detail.empty()) no.detail += "; ";
+        no.detail += error.path.empty() ? error.message : error.path + ": " + error.message;
+        no.fields.push_back({error.path, error.message});
+    }
+    return no;
+}
+
+template <typename Input>
+reading read_input(json::bj::value const& from) {
+    Input input{};
+    std::vector<json::read_error> errors;
+    if (!json::read(from, input, {}, json::unknown_fields::refuse, errors)) return refusal_of(errors);
+    return any_input{std::move(input)};
+}
+
+struct reader {
+    std::string_view command;
+    reading (*read)(json::bj::value const&);
+};
+#define LINKLEDGER_COMMAND_READER(NAME, INPUT, RESULT, SCOPE, SUMMARY) reader{#NAME, &read_input<INPUT>},
+constexpr std::array readers = {LINKLEDGER_COMMANDS(LINKLEDGER_COMMAND_READER)};
+#undef LINKLEDGER_COMMAND_READER
+
+}  // namespace
+
+std::span<command_description const> command_table() {
+    return descriptions;
+}
+
+std::variant<parsed_input, domain::refusal> parse_input(std::string_view command, std::string_view data) {
+    auto const entry = std::find_if(readers.begin(), readers.end(),
+                                    [&](reader const& one) { return one.command == command; });
+    if (entry == readers.end()) {
+        return domain::refusal{domain::refusal_code::not_found, "There is no such command."};
+    }
+    std::string error;
+    json::bj::monotonic_resource memory;
+    auto const value = json::parse(data, error, &memory);
+    if (!value)
+        return domain::refusal{domain::refusal_code::invalid_input, "The data is no valid JSON: " + error};
+    reading read = entry->read(*value);
+    if (auto* no = std::get_if<domain::refusal>(&read)) return std::move(*no);
+    return parsed_input{std::get<any_input>(std::move(read)), json::bj::serialize(*value)};
+}
+
+}  // namespace linkledger::commands
