@@ -218,8 +218,9 @@ struct read_query {
 };
 
 /// Events in order of position, and up to where the log was searched: when fewer than `limit` events came
-/// back, `scanned_to` is the head (or `until`, if that is less) at the time of the read; otherwise the last
-/// event's position. A follower continues from `scanned_to`.
+/// back, `scanned_to` is the head (or `until`, if that is less) at the time of the read, or how far a long
+/// search for rare types came in its time; otherwise the last event's position. A follower continues from
+/// `scanned_to`.
 struct read_page {
     std::vector<recorded_event> events;
     position scanned_to = 0;

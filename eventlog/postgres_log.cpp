@@ -225,19 +225,14 @@ result<void> postgres_log::add_responses(append_batch const& batch, batch_outcom
 
 result<read_page> postgres_log::read(read_query const& query) {
     return with_reader([&](sql::connection& c) {
-        read_page page;
         // The head is read first: what it counts is committed and never changes.
         position bound = listener_->known_head();
         if (bound - query.after < static_cast<position>(query.limit))
             bound = c.query_one("SELECT last_position FROM log_head", {}, [](sql::row const& r) {
                          return r.integer(0);
                      }).value_or(0);
-        bound = std::min(bound, query.until);
-        page.events = read_events(c, query, bound);
-        bool const full = page.events.size() >= query.limit;
-        page.scanned_to =
-            full && !page.events.empty() ? page.events.back().position : std::max(bound, query.after);
-        return page;
+        return read_page_up_to(c, query, std::min(bound, query.until),
+                               std::chrono::steady_clock::now() + options_.statement_timeout / 4);
     });
 }
 

@@ -3,6 +3,7 @@
 
 #include "eventlog/sql/postgres_connection.h"
 
+#include <chrono>
 #include <condition_variable>
 #include <mutex>
 #include <vector>
@@ -20,6 +21,7 @@ public:
     /// the call's deadline.
     template <typename Work>
     auto run(Work const& work) {
+        auto const start = std::chrono::steady_clock::now();
         for (bool again = true;; again = false) {
             lease const held(*this);
             try {
@@ -27,6 +29,8 @@ public:
             } catch (sql::error const& caught) {
                 bool const gone = caught.what_kind() == sql::error::kind::unavailable ||
                                   caught.what_kind() == sql::error::kind::unknown_outcome;
+                // One that waited in vain has used up its time.
+                again = again && std::chrono::steady_clock::now() - start < options_.call_timeout / 2;
                 if (!again || !gone || held.connection->usable() || !held.was_idle) throw;
                 drop_idle();
             }

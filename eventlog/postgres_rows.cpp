@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <iterator>
 
 namespace linkledger::eventlog {
 namespace {
@@ -14,6 +15,8 @@ constexpr std::string_view columns =
     "position, version, recorded_us, occurred_us, schema_version, event_id, workspace_id, personal_key, "
     "context_key,"
     " stream, type, data, metadata, personal, context, salt, leaf_hash";
+
+constexpr position search_window = 100'000;
 
 template <std::size_t Size>
 std::array<std::uint8_t, Size> fixed_bytes(sql::row const& from, int column) {
@@ -88,12 +91,11 @@ private:
     sql::parameters values_;
 };
 
-}  // namespace
-
-std::vector<recorded_event> read_events(sql::connection& from, read_query const& query, position bound) {
-    if (bound <= query.after || query.limit == 0) return {};
+/// The query's events after `after` up to `bound`.
+std::vector<recorded_event> read_events(sql::connection& from, read_query const& query, position after,
+                                        position bound, std::size_t limit) {
     narrowing by;
-    by.add("position > ${}", query.after);
+    by.add("position > ${}", after);
     by.add(" AND position <= ${}", bound);
     if (!query.types.empty()) by.add(" AND type = ANY(${}::text[])", text_array(query.types));
     if (!query.excluded_types.empty())
@@ -104,11 +106,31 @@ std::vector<recorded_event> read_events(sql::connection& from, read_query const&
     // Within a stream, versions rise with positions, and there is an index by version.
     std::string const order = query.stream.empty() ? "position" : "version";
     std::string const where = by.where();
-    by.add("${}", limit_of(query.limit));
+    by.add("${}", limit_of(limit));
     return collect(from,
                    fmt::format("SELECT {} FROM events WHERE {} ORDER BY {} LIMIT ${}", columns, where, order,
                                by.values().size()),
-                   by.values(), query.limit);
+                   by.values(), limit);
+}
+
+}  // namespace
+
+read_page read_page_up_to(sql::connection& from, read_query const& query, position bound,
+                          std::chrono::steady_clock::time_point deadline) {
+    // There is no index by type: rare ones are looked for window by window, so that no statement runs long.
+    bool const searching = !query.types.empty() || !query.excluded_types.empty();
+    position const window = searching ? search_window : std::numeric_limits<position>::max();
+    read_page page{{}, query.after};
+    while (page.scanned_to < bound && page.events.size() < query.limit) {
+        position const end = bound - page.scanned_to <= window ? bound : page.scanned_to + window;
+        auto found = read_events(from, query, page.scanned_to, end, query.limit - page.events.size());
+        page.scanned_to = end;
+        std::move(found.begin(), found.end(), std::back_inserter(page.events));
+        if (std::chrono::steady_clock::now() > deadline) break;
+    }
+    if (page.events.size() >= query.limit && !page.events.empty())
+        page.scanned_to = page.events.back().position;
+    return page;
 }
 
 std::vector<recorded_event> read_stream_events(sql::connection& from, std::string const& stream,

@@ -6,9 +6,9 @@
 
 namespace linkledger::eventlog {
 
-/// Events of the query up to `bound`, by position.
-[[nodiscard]] std::vector<recorded_event> read_events(sql::connection& from, read_query const& query,
-                                                      position bound);
+/// The query's events up to `bound`. A search for rare types ends at `deadline` with what it has found.
+[[nodiscard]] read_page read_page_up_to(sql::connection& from, read_query const& query, position bound,
+                                        std::chrono::steady_clock::time_point deadline);
 /// A stream's events with `version > after`, oldest first.
 [[nodiscard]] std::vector<recorded_event> read_stream_events(sql::connection& from, std::string const& stream,
                                                              version after, std::size_t limit);

@@ -3,6 +3,7 @@
 #include "eventlog/postgres_log.h"
 #include "eventlog/sql/connection.h"
 #include "tests/conformance/log_conformance.h"
+#include "tests/eventlog/postgres_writers.h"
 #include "tests/support/postgres_server.h"
 
 #include <stdexcept>
@@ -19,6 +20,7 @@ public:
             "DELETE FROM log_head; INSERT INTO log_head DEFAULT VALUES");
         reopen();
     }
+    [[nodiscard]] std::string const& url() const { return url_; }
     eventlog::event_log& log() override { return *log_; }
     void reopen() override {
         log_.reset();
@@ -42,6 +44,30 @@ private:
 
 log_factory postgres() {
     return {"Postgres", [] { return std::make_unique<postgres_under_test>(); }};
+}
+
+TEST(PostgresReads, FindRareTypesFarApart) {
+    postgres_under_test store;
+    eventlog::event_log& log = store.log();
+    eventlog::append_batch batch{eventlog::new_uuid_v7(), 0, {one_event("a")}};
+    auto const append = [&](std::string type) {
+        ++batch.sequence;
+        batch.appends[0].streams[0].events[0].type = std::move(type);
+        ASSERT_TRUE(log.append(batch));
+    };
+    append("rare");
+    append("common");
+    // As after many events of other types.
+    sql::open_postgres({.url = store.url()})->execute("UPDATE log_head SET last_position = 350000");
+    append("rare");
+    append("common");
+    auto const page = log.read({.types = {"rare"}}).value();
+    ASSERT_EQ(page.events.size(), 2u);
+    EXPECT_EQ(page.events[1].position, 350'001);
+    EXPECT_EQ(page.scanned_to, 350'002);
+    auto const first = log.read({.limit = 1, .excluded_types = {"common"}}).value();
+    ASSERT_EQ(first.events.size(), 1u);
+    EXPECT_EQ(first.scanned_to, 1);
 }
 
 }  // namespace
