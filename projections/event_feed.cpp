@@ -121,6 +121,8 @@ bool event_feed::wait_for_more(std::unique_lock<std::mutex>& lock, position afte
     if (more)
         changed_.wait_until(lock, last_read_ + options_.linger,
                             [&] { return stopped_ || (options_.urgent && options_.urgent()); });
+    // Whoever has to wait for others before it reads does not ask the log again meanwhile.
+    if (more) known_until_ = std::max(known_until_, after + 1);
     tailing_ = false;
     changed_.notify_all();
     return more;

@@ -79,7 +79,7 @@ private:
     std::condition_variable changed_;
     std::deque<page_pointer> pages_;
     std::map<std::size_t, eventlog::position> consumers_;
-    eventlog::position known_until_ = 0;
+    eventlog::position known_until_ = 0;  ///< The log has events up to here, at least.
     clock::time_point last_read_{};
     bool reading_ = false;
     bool tailing_ = false;

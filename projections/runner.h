@@ -27,7 +27,7 @@ struct runner_options {
     std::size_t batch_events_max = 2'000;
     /// A read at the head of the log waits until this long after the one before, so that events come in
     /// batches; not when someone waits for a position.
-    std::chrono::milliseconds linger{50};
+    std::chrono::milliseconds linger{100};
     /// Pauses between tries after a failure of a store, doubled from one to the other.
     std::chrono::milliseconds retry_pause_min{50};
     std::chrono::milliseconds retry_pause_max{5'000};

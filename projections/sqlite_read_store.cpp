@@ -43,10 +43,10 @@ public:
         sql::sqlite_options options;
         options.synchronous = sql::sqlite_options::sync::normal;
         auto writer = sql::open_sqlite(read_model_path(db_path_, projection, version), options);
-        // Checkpoints of the WAL sync the file; 32 MB apart they do not compete with the log's commits. A
-        // larger cache than that would only double what the operating system caches.
+        // Clicks of many links dirty a page each. With 64 MB of WAL between its checkpoints a page is written
+        // back once for many batches, and the syncs of a checkpoint seldom compete with those of the log.
         writer->execute_script(
-            "PRAGMA wal_autocheckpoint=8000; PRAGMA cache_size=-8192; PRAGMA temp_store=2;");
+            "PRAGMA wal_autocheckpoint=16000; PRAGMA cache_size=-16384; PRAGMA temp_store=2;");
         return writer;
     }
 
