@@ -89,6 +89,7 @@ eventlog::result<void> bus::start() {
     wanted.keep_ip = options_.keep_ip;
     wanted.geoip_db = options_.geoip_db;
     wanted.uap_regexes = options_.uap_regexes;
+    wanted.user_agents = options_.user_agents;
     wanted.link_cache_max = options_.link_cache_max;
     wanted.click_queued = options_.click_queued;
     wanted.follow_tail = options_.follow_tail;

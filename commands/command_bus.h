@@ -24,6 +24,8 @@ class keyring;
 
 namespace linkledger::commands {
 
+class user_agent_parser;
+
 template <typename T>
 using awaitable = boost::asio::awaitable<T>;
 
@@ -100,6 +102,7 @@ struct bus_options {
     commands::keep_ip keep_ip = commands::keep_ip::none;
     std::string geoip_db;  ///< MaxMind file; empty: no countries.
     std::string uap_regexes = "/usr/share/uap-core/regexes.yaml";
+    std::shared_ptr<user_agent_parser const> user_agents;  ///< Loaded already, in place of uap_regexes.
     std::chrono::milliseconds command_deadline{5'000};
     std::size_t link_cache_max = 1'000'000;    ///< Links in the redirect table.
     std::size_t aggregate_cache_max = 20'000;  ///< Folded streams, per kind.

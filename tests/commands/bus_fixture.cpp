@@ -1,5 +1,7 @@
 #include "tests/commands/bus_fixture.h"
 
+#include "commands/user_agent.h"
+
 namespace linkledger::commands::testing {
 
 process::process(eventlog::event_log& log, bus_options options)
@@ -15,7 +17,11 @@ process::~process() {
 }
 
 bus_options process::default_options() {
+    // Loading takes a second, and a test makes several buses.
+    static std::shared_ptr<user_agent_parser const> const user_agents =
+        user_agent_parser::load(bus_options{}.uap_regexes).assume_value();
     bus_options options;
+    options.user_agents = user_agents;
     options.public_url = "https://ll.example";
     options.blocking_threads = 2;
     return options;
