@@ -14,6 +14,8 @@ constexpr std::array codes{
     problem_code{"malformed_request", 400,
                  "The request is not valid HTTP or its target is not a valid path."},
     problem_code{"malformed_json", 400, "The body is not the JSON that is asked for. The detail says where."},
+    problem_code{"password_required", 401, "The link has a password. Post it as the form field password."},
+    problem_code{"password_wrong", 401, "That was not the link's password."},
     problem_code{"method_not_allowed", 405, "The path exists, with other methods; see Allow."},
     problem_code{"not_acceptable", 406, "None of the accepted media types is offered here."},
     problem_code{"request_timeout", 408, "The request came too slowly. Send it again on a new connection."},
@@ -34,6 +36,26 @@ constexpr std::array codes{
     problem_code{"projection_behind", 504, "The read model is not at ?after= yet. Read again."},
     problem_code{"http_version_unsupported", 505, "Use HTTP/1.1."},
 };
+
+using domain::refusal_code;
+constexpr std::array<std::pair<refusal_code, std::string_view>, 15> refusals{{
+    {refusal_code::invalid_input, "A field breaks a rule; errors says which. Mend the input."},
+    {refusal_code::unauthenticated, "No key, or one that is unknown, revoked or expired. Send a valid key."},
+    {refusal_code::forbidden, "The role or the key's scopes do not allow it. Ask an admin or owner."},
+    {refusal_code::not_found, "No such thing, or none that this key may know of."},
+    {refusal_code::link_gone, "The link is deleted, disabled, expired or at max_clicks."},
+    {refusal_code::short_code_taken, "Another living link has the code. Choose another."},
+    {refusal_code::slug_taken, "Another workspace has the slug. Choose another."},
+    {refusal_code::already_member, "The invited person is a member already."},
+    {refusal_code::already_invited, "An open invitation for this address exists. Revoke it first."},
+    {refusal_code::email_taken, "Another user has the e-mail address."},
+    {refusal_code::invitation_invalid,
+     "The token is unknown, used, revoked or expired. Ask for a new invitation."},
+    {refusal_code::last_owner, "The workspace's last owner can neither leave nor lose the role."},
+    {refusal_code::link_deleted, "A deleted link cannot be changed; restore it first."},
+    {refusal_code::version_conflict, "If-Match named a version that is not the stream's. Read again, retry."},
+    {refusal_code::idempotency_key_reused, "The same key came with another body. Use a new key."},
+}};
 
 [[nodiscard]] std::string_view failure_text(eventlog::failure_code code) {
     switch (code) {
@@ -102,6 +124,13 @@ void send(response& to, problem const& what) {
 
 std::span<problem_code const> http_problem_codes() {
     return codes;
+}
+
+std::vector<problem_code> refusal_problem_codes() {
+    std::vector<problem_code> all;
+    for (auto const& [code, meaning] : refusals)
+        all.push_back({domain::code_text(code), domain::http_status(code), meaning});
+    return all;
 }
 
 std::string_view status_text(int status) {

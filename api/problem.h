@@ -7,6 +7,8 @@
 #include "eventlog/result.h"
 
 #include <span>
+#include <string>
+#include <string_view>
 #include <vector>
 
 namespace linkledger::api {
@@ -37,6 +39,8 @@ struct problem_code {
     std::string_view meaning;  ///< Who sees it and what they can do about it.
 };
 [[nodiscard]] std::span<problem_code const> http_problem_codes();
+/// The same for the domain's codes.
+[[nodiscard]] std::vector<problem_code> refusal_problem_codes();
 
 [[nodiscard]] std::string_view status_text(int status);
 

@@ -1,0 +1,48 @@
+#pragma once
+// The handlers that the table of endpoints names, a group per .cpp file.
+
+#include "api/http.h"
+
+#include <string>
+
+namespace linkledger::api {
+
+class exchange;
+struct shared_state;
+
+// command_endpoints.cpp
+awaitable<void> run_command(exchange& x);
+awaitable<void> run_commands(exchange& x);
+
+// read_endpoints.cpp
+awaitable<void> list_workspaces(exchange& x);
+awaitable<void> get_workspace(exchange& x);
+awaitable<void> list_members(exchange& x);
+awaitable<void> list_invitations(exchange& x);
+awaitable<void> list_links(exchange& x);
+awaitable<void> get_link(exchange& x);
+awaitable<void> list_clicks(exchange& x);
+awaitable<void> get_link_stats(exchange& x);
+awaitable<void> list_audit_logs(exchange& x);
+
+// event_endpoints.cpp
+awaitable<void> get_link_history(exchange& x);
+awaitable<void> get_events(exchange& x);
+
+// system_endpoints.cpp
+awaitable<void> list_projections(exchange& x);
+awaitable<void> healthz(exchange& x);
+awaitable<void> readyz(exchange& x);
+awaitable<void> get_metrics(exchange& x);
+awaitable<void> get_openapi(exchange& x);
+awaitable<void> get_docs(exchange& x);
+
+// redirect.cpp: every path of one segment that no endpoint has.
+awaitable<void> follow_link(shared_state& shared, request const& from, response& to);
+
+/// The OpenAPI 3.1 document; the same bytes for the life of the process.
+[[nodiscard]] std::string const& openapi_document(shared_state const& shared);
+/// The page that renders it, with nothing from elsewhere.
+[[nodiscard]] std::string const& docs_page();
+
+}  // namespace linkledger::api

@@ -1,0 +1,36 @@
+#pragma once
+// What an operator's dashboard shows, in Prometheus's text format.
+
+#include "api/application.h"
+#include "api/endpoints.h"
+#include "projections/runner.h"
+
+#include <chrono>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace linkledger::api {
+
+/// Safe to call from any thread.
+class metrics {
+public:
+    metrics();
+    ~metrics();
+
+    /// `to` is null for the redirect, the one that has no line in the table, and for unknown paths `known` is
+    /// false.
+    void count_request(endpoint const* to, bool known, int status, std::chrono::nanoseconds took);
+    void count_commit(std::chrono::microseconds took, std::size_t appends);
+
+    /// Everything that is known now. `projections` as the runner tells; `server` as the server does.
+    [[nodiscard]] std::string text(services const& on, server_stats const& server,
+                                   std::vector<projections::projection_status> const& projections,
+                                   std::size_t streams) const;
+
+private:
+    struct state;
+    std::unique_ptr<state> state_;
+};
+
+}  // namespace linkledger::api

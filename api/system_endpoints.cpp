@@ -1,0 +1,106 @@
+// What operators and tools ask: liveness, readiness, metrics, projections, the reference.
+
+#include "api/exchange.h"
+#include "api/handlers.h"
+#include "api/metrics.h"
+#include "eventlog/committer.h"
+#include "eventlog/json_reflect.h"
+#include "projections/runner.h"
+
+namespace linkledger::api {
+
+namespace {
+
+using projections::projection_status;
+
+/// Older knowledge of the log than this makes redirects of changed links doubtful.
+constexpr std::chrono::seconds tail_age_max{5};
+
+[[nodiscard]] awaitable<bool> ask_runner(exchange& x, std::vector<projection_status>& into) {
+    if (x.shared.on.runner == nullptr) co_return true;
+    std::function<void()> ask = [&] { into = x.shared.on.runner->status(); };
+    co_return co_await run_off_thread(x, std::move(ask));
+}
+
+[[nodiscard]] json::bj::object dependency(std::string_view name, bool up, std::string_view detail) {
+    return {{"name", name}, {"status", up ? "up" : "down"}, {"detail", detail}};
+}
+
+[[nodiscard]] bool is_well(projection_status const& one) {
+    return one.state != projections::projection_state::retrying &&
+           one.state != projections::projection_state::stopped && one.parked == 0;
+}
+
+}  // namespace
+
+awaitable<void> list_projections(exchange& x) {
+    std::vector<projection_status> all;
+    if (!co_await ask_runner(x, all)) co_return;
+    x.answer_json("{\"items\":" + json::bj::serialize(json::to_value(all, json::empty_fields::null)) + "}");
+}
+
+awaitable<void> healthz(exchange& x) {
+    x.answer_json(R"({"status":"ok"})");
+    co_return;
+}
+
+/// 200 while the log answers (`degraded` says what else does not), 503 without it.
+awaitable<void> readyz(exchange& x) {
+    auto const& on = x.shared.on;
+    std::vector<projection_status> all;
+    bool log_answers = false;
+    std::function<void()> ask = [&] {
+        log_answers = on.log.head().has_value();
+        if (on.runner != nullptr) all = on.runner->status();
+    };
+    if (!co_await run_off_thread(x, std::move(ask))) co_return;
+    auto const bus = on.bus.stats();
+    bool const commits = on.committer.stats().store_available;
+    bool const tail_is_fresh = bus.since_log_contact <= tail_age_max;
+    json::bj::array dependencies{dependency("log", log_answers, on.log.backend()),
+                                 dependency("committer", commits, "group commit"),
+                                 dependency("tail", tail_is_fresh, "in-memory tables of links and keys")};
+    bool well = commits && tail_is_fresh;
+    for (auto const& each : all) {
+        auto one = dependency("projection " + each.name, is_well(each), json::detail::enum_name(each.state));
+        one["lag_events"] = each.lag_events;
+        one["parked"] = each.parked;
+        well = well && is_well(each);
+        dependencies.push_back(std::move(one));
+    }
+    json::bj::object const answer{{"status", !log_answers ? "unavailable"
+                                             : well       ? "ready"
+                                                          : "degraded"},
+                                  {"dependencies", std::move(dependencies)}};
+    x.answer_json(json::bj::serialize(answer));
+    if (log_answers) co_return;
+    x.to.status = 503;
+    x.to.add_header("Retry-After", "1");
+}
+
+awaitable<void> get_metrics(exchange& x) {
+    std::vector<projection_status> all;
+    if (!co_await ask_runner(x, all)) co_return;
+    auto text = x.shared.metrics.text(x.shared.on, x.shared.server_stats(), all, x.shared.streams);
+    x.answer_json(std::move(text));
+}
+
+awaitable<void> get_openapi(exchange& x) {
+    x.answer_json(openapi_document(x.shared));
+    co_return;
+}
+
+awaitable<void> get_docs(exchange& x) {
+    x.to.add_header("Content-Type", "text/html; charset=utf-8");
+    x.to.add_header("Cache-Control", "no-cache");
+    x.to.add_header("X-Content-Type-Options", "nosniff");
+    x.to.add_header("Referrer-Policy", "no-referrer");
+    x.to.add_header("Content-Security-Policy",
+                    "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; "
+                    "connect-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; "
+                    "frame-ancestors 'none'");
+    x.to.body = docs_page();
+    co_return;
+}
+
+}  // namespace linkledger::api
