@@ -1,0 +1,136 @@
+#include "cli/composition.h"
+
+#include "api/logging.h"
+#include "cli/subcommand.h"
+#include "eventlog/postgres_log.h"
+#include "eventlog/sqlite_log.h"
+#include "projections/registry.h"
+
+#include <spdlog/spdlog.h>
+
+#include <fmt/format.h>
+
+#include <filesystem>
+
+namespace linkledger::cli {
+
+namespace {
+
+void make_folder_of(std::string const& path) {
+    auto const folder = std::filesystem::path{path}.parent_path();
+    if (folder.empty()) return;
+    std::error_code error;
+    std::filesystem::create_directories(folder, error);
+    if (error)
+        throw command_failed{
+            fmt::format("the folder {} cannot be made: {}", folder.string(), error.message())};
+}
+
+std::string_view name_of(eventlog::failure_code code) {
+    switch (code) {
+        case eventlog::failure_code::unavailable:
+            return "unavailable";
+        case eventlog::failure_code::unknown_outcome:
+            return "unknown outcome";
+        case eventlog::failure_code::timeout:
+            return "timeout";
+        case eventlog::failure_code::queue_full:
+            return "queue full";
+        case eventlog::failure_code::shutting_down:
+            return "shutting down";
+        case eventlog::failure_code::corrupted:
+            return "corrupted";
+    }
+    return "failed";
+}
+
+}  // namespace
+
+void make_data_folder(configuration const& from) {
+    if (!from.on_postgresql()) make_folder_of(from.db_path);
+    make_folder_of(from.master_key_file);
+}
+
+migrations::target migration_target(configuration const& from) {
+    return {from.on_postgresql() ? sql::dialect::postgresql : sql::dialect::sqlite, from.db_path,
+            from.database_url};
+}
+
+std::string describe_backend(configuration const& from) {
+    return from.on_postgresql() ? "postgresql at " + redact_url(from.database_url)
+                                : "sqlite at " + from.db_path;
+}
+
+std::string describe(migrations::migration const& one) {
+    auto const where = one.database.empty() ? std::string{} : fmt::format(" ({})", one.database);
+    return fmt::format("{:06} {}{}", one.number, one.name, where);
+}
+
+void set_up_tool_logging(configuration const& from) {
+    api::set_up_logging(from.log_level == "info" ? "warn" : from.log_level, from.log_format);
+}
+
+void migrate_up(configuration const& from) {
+    migrations::up(migration_target(from),
+                   [](migrations::migration const& done) { spdlog::info("migrated {}", describe(done)); });
+}
+
+log_side open_log(configuration const& from) {
+    log_side made;
+    if (from.on_postgresql()) {
+        eventlog::postgres_log_options options;
+        options.url = from.database_url;
+        options.allow_unsafe = from.allow_unsafe_database;
+        made.log = value_or_fail(eventlog::open_postgres_log(options), "the log cannot be opened");
+    } else {
+        eventlog::sqlite_log_options options;
+        options.path = from.db_path;
+        made.log = value_or_fail(eventlog::open_sqlite_log(options), "the log cannot be opened");
+    }
+    auto master = value_or_fail(eventlog::load_or_create_master_key(from.master_key_file),
+                                "the master key cannot be used");
+    made.keys = std::make_unique<eventlog::keyring>(*made.log, std::move(master));
+    return made;
+}
+
+read_side open_read_side(configuration const& from, log_side const& log,
+                         projections::runner_options const& options) {
+    read_side made;
+    made.source = projections::create_log_source(*log.log);
+    made.store = from.on_postgresql() ? projections::create_postgres_read_store(from.database_url)
+                                      : projections::create_sqlite_read_store(from.db_path);
+    made.runner = std::make_unique<projections::runner>(*made.source, *log.keys, *made.store,
+                                                        projections::create_all(), options);
+    return made;
+}
+
+write_side open_write_side(configuration const&, log_side const& log, commands::bus_options const& options) {
+    write_side made;
+    made.committer = std::make_unique<eventlog::committer>(*log.log, eventlog::committer_options{});
+    made.bus = value_or_fail(commands::create_command_bus(*log.log, *made.committer, *log.keys, options),
+                             "commands cannot be carried out");
+    return made;
+}
+
+commands::bus_options bus_options_of(configuration const& from) {
+    commands::bus_options options;
+    options.public_url = from.public_url;
+    options.keep_ip = from.keep_ip;
+    options.geoip_db = from.geoip_db;
+    options.uap_regexes = from.uap_regexes;
+    options.link_cache_max = from.link_cache_max;
+    options.blocking_threads = from.blocking_threads;
+    options.click_queued = from.click_queued;
+    return options;
+}
+
+std::string describe(eventlog::failure const& failure) {
+    return failure.detail.empty() ? std::string{name_of(failure.code)}
+                                  : fmt::format("{} ({})", failure.detail, name_of(failure.code));
+}
+
+void fail(std::string const& what, eventlog::failure const& why) {
+    throw command_failed{what + ": " + describe(why)};
+}
+
+}  // namespace linkledger::cli

@@ -1,0 +1,77 @@
+#pragma once
+// The composition root: which implementation stands behind each port, decided by the configuration.
+
+#include "cli/configuration.h"
+#include "commands/command_bus.h"
+#include "eventlog/committer.h"
+#include "eventlog/event_log.h"
+#include "eventlog/keyring.h"
+#include "migrations/migrator.h"
+#include "projections/event_source.h"
+#include "projections/read_store.h"
+#include "projections/runner.h"
+
+#include <memory>
+#include <string>
+
+namespace linkledger::cli {
+
+/// Makes the folders that hold the SQLite files and the master key, where they are missing.
+void make_data_folder(configuration const& from);
+
+[[nodiscard]] migrations::target migration_target(configuration const& from);
+
+/// `sqlite at ./data/linkledger.db` or `postgresql at postgresql://linkledger:***@db/linkledger`.
+[[nodiscard]] std::string describe_backend(configuration const& from);
+
+/// `000003 links_v1 (links-v1)`; the file's name in SQLite alone.
+[[nodiscard]] std::string describe(migrations::migration const& one);
+
+/// For subcommands other than serve: warnings to standard error, and more only where LOG_LEVEL asks for it.
+void set_up_tool_logging(configuration const& from);
+
+/// Applies missing migrations and logs each.
+void migrate_up(configuration const& from);
+
+/// The log and the keys to what is sealed in it.
+struct log_side {
+    std::unique_ptr<eventlog::event_log> log;
+    std::unique_ptr<eventlog::keyring> keys;
+};
+/// Throws command_failed where the store cannot be used.
+[[nodiscard]] log_side open_log(configuration const& from);
+
+/// The read models' store, and a runner of their projections that is not started.
+struct read_side {
+    std::unique_ptr<projections::event_source> source;
+    std::unique_ptr<projections::read_store> store;
+    std::unique_ptr<projections::runner> runner;
+};
+[[nodiscard]] read_side open_read_side(configuration const& from, log_side const& log,
+                                       projections::runner_options const& options);
+
+/// What carries out commands. Members are destroyed in the reverse order: the bus first.
+struct write_side {
+    std::unique_ptr<eventlog::committer> committer;
+    std::unique_ptr<commands::command_bus> bus;
+};
+[[nodiscard]] write_side open_write_side(configuration const& from, log_side const& log,
+                                         commands::bus_options const& options);
+[[nodiscard]] commands::bus_options bus_options_of(configuration const& from);
+
+/// A failure as one line for a person.
+[[nodiscard]] std::string describe(eventlog::failure const& failure);
+
+/// The value, or command_failed with `what` and the failure.
+template <typename T>
+T value_or_fail(eventlog::result<T> outcome, std::string const& what);
+
+[[noreturn]] void fail(std::string const& what, eventlog::failure const& why);
+
+template <typename T>
+T value_or_fail(eventlog::result<T> outcome, std::string const& what) {
+    if (!outcome) fail(what, outcome.error());
+    return std::move(outcome).value();
+}
+
+}  // namespace linkledger::cli
