@@ -27,7 +27,9 @@ template <typename T>
 using awaitable = boost::asio::awaitable<T>;
 
 /// A completion handler that may be kept, copied and called once from any thread. The call is posted to the
-/// handler's own executor, which is kept from running out of work meanwhile.
+/// handler's own executor, which is kept from running out of work meanwhile. The execution context must
+/// outlive the calling thread's post, which may still be returning when the handler has run: don't destroy an
+/// io_context before the committer and the pool that resume on it have stopped.
 template <typename T>
 class resumption {
 public:

@@ -56,15 +56,16 @@ public:
     }
 
     [[nodiscard]] visits& path() { return *visits_; }
+    [[nodiscard]] boost::asio::io_context& loop() { return loop_; }
     [[nodiscard]] eventlog::event_log& log() { return *log_; }
     [[nodiscard]] eventlog::keyring& keys() { return keys_; }
 
-    /// Runs a coroutine to its end on an executor of its own.
+    /// Runs a coroutine to its end.
     template <typename T>
     T run(awaitable<T> work) {
-        boost::asio::io_context loop;
-        auto result = boost::asio::co_spawn(loop, std::move(work), boost::asio::use_future);
-        loop.run();
+        auto result = boost::asio::co_spawn(loop_, std::move(work), boost::asio::use_future);
+        loop_.run();
+        loop_.restart();
         return result.get();
     }
 
@@ -157,6 +158,8 @@ public:
     domain::workspace_id workspace{eventlog::new_uuid_v7()};
 
 private:
+    /// Outlives the threads that post to it: they may still be leaving a post whose handler has run.
+    boost::asio::io_context loop_;
     std::unique_ptr<eventlog::event_log> log_;
     eventlog::keyring keys_;
     std::unique_ptr<eventlog::committer> committer_;

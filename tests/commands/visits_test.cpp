@@ -245,10 +245,10 @@ TEST(Follow, OpensAgainWhenTheCapIsRaised) {
 
 TEST(Follow, KeepsTheCapExactUnderConcurrency) {
     constexpr int cap = 20, visitors = 50, threads = 4;
+    boost::asio::thread_pool loop(threads);
     click_path service;
     auto const link =
         service.create("spring", [](domain::link::created& e) { e.max_clicks = std::int64_t{cap}; });
-    boost::asio::thread_pool loop(threads);
     std::vector<std::future<visit_outcome>> outcomes;
     visit const person = visit_of("spring");
     visit const bot = visit_of("spring", googlebot);
@@ -273,14 +273,13 @@ TEST(Follow, KeepsTheCapExactUnderConcurrency) {
 TEST(Follow, ReadsAColdLinkOnceForAllWhoWantIt) {
     click_path service;
     auto const link = service.create("spring");
-    boost::asio::io_context loop;
     std::vector<std::future<visit_outcome>> outcomes;
     visit const person = visit_of("spring");
     for (int i = 0; i < 100; ++i) {
         outcomes.push_back(
-            boost::asio::co_spawn(loop, service.path().follow(person), boost::asio::use_future));
+            boost::asio::co_spawn(service.loop(), service.path().follow(person), boost::asio::use_future));
     }
-    loop.run();
+    service.loop().run();
     for (auto& outcome : outcomes) EXPECT_EQ(kind_of(outcome.get()), "redirect");
     EXPECT_EQ(service.clicks_of(link.link_id).size(), 100U);
 }
