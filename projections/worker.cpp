@@ -141,10 +141,12 @@ void worker::check_history() {
 // ---- Batches ----------------------------------------------------------------------------------------------
 
 void worker::step() {
-    around_.gate.wait_open();
     {
         gate_pass const pass{around_.gate};
-        if (!pass) return note_state(projection_state::paused);
+        if (!pass) {
+            note_state(projection_state::paused);
+            return around_.gate.wait_open();
+        }
         check_history();
         if (!parked_.empty() && (retry_parked_.exchange(false) || clock::now() >= next_parked_retry_))
             retry_parked_events();
