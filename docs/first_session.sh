@@ -10,6 +10,8 @@ set -euo pipefail
 }
 LL=$1
 KEY=$2
+FIREFOX='Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0'
+IPHONE='Mozilla/5.0 (iPhone; CPU iPhone OS 17_5 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/17.5 Mobile/15E148 Safari/604.1'
 
 note() { printf '\n# %s\n' "$*"; }
 # Shows a command and its answer; the answer is kept in $answer.
@@ -23,6 +25,8 @@ keep() {
     printf -v "$1" %s "$(jq -er "$2" <<<"$answer")"
     printf '$ %s=%s\n' "$1" "${!1}"
 }
+
+printf '$ LL=%s KEY=%s\n' "$LL" "$KEY"
 
 note 'A workspace, and a link in it.'
 run "curl -sf \$LL/v1/commands/CreateWorkspace -H \"Authorization: Bearer \$KEY\" --json '{\"name\": \"Acme\", \"slug\": \"acme\"}' | jq ."
@@ -38,9 +42,10 @@ keep HER_KEY .api_key
 run "curl -sf \$LL/v1/commands/UpdateLink -H \"Authorization: Bearer \$HER_KEY\" --json '{\"link_id\": \"'\$LINK'\", \"url\": \"https://shop.example/spring-sale\"}' | jq -c '{position, events}'"
 
 note 'Three visits by two browsers. Each redirect is answered after its click is on disk.'
-run "curl -sf -A 'Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0' -o /dev/null -w '%{http_code} %{redirect_url}' \$LL/spring"
-run "curl -sf -A 'Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0' -o /dev/null -w '%{http_code} %{redirect_url}' \$LL/spring"
-run "curl -sf -A 'Mozilla/5.0 (iPhone; CPU iPhone OS 17_5 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/17.5 Mobile/15E148 Safari/604.1' -o /dev/null -w '%{http_code} %{redirect_url}' \$LL/spring"
+printf "$ FIREFOX='%s'\n$ IPHONE='%s'\n" "$FIREFOX" "$IPHONE"
+run "curl -sf -A \"\$FIREFOX\" -o /dev/null -w '%{http_code} %{redirect_url}' \$LL/spring"
+run "curl -sf -A \"\$FIREFOX\" -o /dev/null -w '%{http_code} %{redirect_url}' \$LL/spring"
+run "curl -sf -A \"\$IPHONE\" -o /dev/null -w '%{http_code} %{redirect_url}' \$LL/spring"
 
 note 'The log has it all. A read with ?after= waits until the read model has that event, too.'
 run "curl -sf \"\$LL/v1/events?type=link.clicked\" -H \"Authorization: Bearer \$KEY\" | jq -c '{head, clicks: (.items | length)}'"

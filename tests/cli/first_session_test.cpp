@@ -5,9 +5,24 @@
 #include <gmock/gmock.h>
 
 #include <csignal>
+#include <fstream>
+#include <sstream>
 #include <thread>
 
 namespace linkledger::test {
+
+namespace {
+
+/// The lines that show a command, without the values that are kept in variables.
+std::vector<std::string> commands_in(std::string const& text) {
+    std::vector<std::string> commands;
+    std::istringstream lines{text};
+    for (std::string line; std::getline(lines, line);)
+        if (line.starts_with("$ curl")) commands.push_back(line);
+    return commands;
+}
+
+}  // namespace
 
 using testing::HasSubstr;
 
@@ -30,6 +45,20 @@ TEST_P(FirstSession, GoesFromWorkspaceToAuditLogAsTheReadmeShowsIt) {
     for (auto const* action :
          {"workspace.created", "link.created", "user.invited", "user.joined", "link.updated"})
         EXPECT_THAT(done.out, HasSubstr(action));
+}
+
+TEST(FirstSession, StandsInTheReadmeAsItRuns) {
+    site const at{"sqlite"};
+    served const server{at};
+    process script{{LINKLEDGER_SOURCE_DIR "/docs/first_session.sh",
+                    "http://127.0.0.1:" + std::to_string(server.port()), at.key()},
+                   {}};
+    auto const shown = commands_in(script.wait().out);
+    std::ifstream file{LINKLEDGER_SOURCE_DIR "/README.md"};
+    std::stringstream readme;
+    readme << file.rdbuf();
+    EXPECT_FALSE(shown.empty());
+    EXPECT_EQ(commands_in(readme.str()), shown);
 }
 
 TEST_P(FirstSession, PrintsTheFirstAdminKeyOnceWhenNoneIsGiven) {
