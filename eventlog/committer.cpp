@@ -12,6 +12,9 @@ using clock = std::chrono::steady_clock;
 /// What an event or an entry takes beside its texts, roughly.
 constexpr std::size_t fixed_bytes = 256;
 
+/// The longest that a commit waits for appends beyond those that are there.
+constexpr std::chrono::microseconds gather_wait_max{300};
+
 std::size_t bytes_of(append_request const& request) {
     std::size_t bytes = fixed_bytes;
     for (stream_append const& append : request.streams) {
@@ -98,14 +101,17 @@ private:
     std::condition_variable idle;  ///< Of those who drain.
     std::deque<pending> queue;
     std::size_t queued_bytes = 0;
-    bool busy = false;      ///< A batch is in flight, or answers are being given.
-    bool draining = false;  ///< Nothing more is accepted.
-    bool stopping = false;  ///< And the thread ends once the queue is empty.
+    std::size_t gather_target = 0;  ///< Appends in the queue at which the committer stops waiting for more.
+    bool busy = false;              ///< A batch is in flight, or answers are being given.
+    bool draining = false;          ///< Nothing more is accepted.
+    bool stopping = false;          ///< And the thread ends once the queue is empty.
     committer_stats stats;
 
     // Of the committer's thread alone.
     uuid producer = new_uuid_v7();
     std::int64_t sequence = 0;  ///< Of the last batch whose fate is known.
+    std::size_t last_batch_appends = 0;
+    std::chrono::microseconds gather_wait{0};  ///< A quarter of the last commit's time, bounded.
 
     std::thread thread;
 };
@@ -131,7 +137,7 @@ void committer::state::submit(append_request request, completion done) {
         } else {
             queued_bytes += one.bytes;
             queue.push_back(std::move(one));
-            wake.notify_one();
+            if (queue.size() == 1 || queue.size() == gather_target) wake.notify_one();
             return;
         }
     }
@@ -141,6 +147,7 @@ void committer::state::submit(append_request request, completion done) {
 bool committer::state::drain(std::chrono::milliseconds deadline) {
     std::unique_lock lock{mutex};
     draining = true;
+    wake.notify_all();
     return idle.wait_for(lock, deadline, [&] { return queue.empty() && !busy; });
 }
 
@@ -170,8 +177,13 @@ bool committer::state::take(batch_in_flight& taken) {
     batch_in_flight expired;
     {
         std::unique_lock lock{mutex};
+        // Who was answered just now is likely to ask again at once: a short wait for them makes one fsync of
+        // two.
+        gather_target = std::min(queue.size() + last_batch_appends, options.batch_appends_max);
         wake.wait(lock, [&] { return stopping || !queue.empty(); });
         if (queue.empty()) return false;
+        wake.wait_for(lock, gather_wait,
+                      [&] { return stopping || draining || queue.size() >= gather_target; });
         busy = true;
         auto const oldest_allowed = clock::now() - options.queue_wait_max;
         std::size_t bytes = 0;
@@ -254,6 +266,8 @@ result<batch_outcome> committer::state::resend_until_known(append_batch const& b
 void committer::state::answer(batch_in_flight& taken, append_batch const& batch, batch_outcome outcome,
                               clock::time_point started) {
     auto const took = std::chrono::duration_cast<std::chrono::microseconds>(clock::now() - started);
+    last_batch_appends = taken.size();
+    gather_wait = std::min(took / 4, gather_wait_max);
     std::size_t events = 0;
     for (std::size_t i = 0; i < taken.size(); ++i) {
         if (std::holds_alternative<appended>(outcome.outcomes[i])) events += events_of(batch.appends[i]);
