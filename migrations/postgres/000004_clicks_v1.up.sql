@@ -29,6 +29,7 @@ CREATE TABLE clicks_v1 (
     created_at timestamptz NOT NULL,
     PRIMARY KEY (link_id, clicked_at, id)
 ) PARTITION BY RANGE (clicked_at);
--- Stays empty: the projection makes each month's partition (clicks_v1_2026_11) in the batch that needs it.
+-- Stays empty: the projection makes a month's partition (clicks_v1_2026_11) and the next one's in the batch
+-- that needs the first.
 CREATE TABLE clicks_v1_default PARTITION OF clicks_v1 DEFAULT;
 CREATE INDEX clicks_v1_visitor ON clicks_v1 (visitor_id, clicked_at DESC);

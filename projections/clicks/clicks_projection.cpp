@@ -93,10 +93,15 @@ std::string format_month(char const* format, month of) {
     return text.data();
 }
 
-/// Looked up anew in each batch, because a batch that is rolled back takes its partitions with it.
+/// The months of the batch and those after them, so that the turn of a month finds its partition. Looked up
+/// anew in each batch, because a batch that is rolled back takes its partitions with it.
 void ensure_partitions(event_batch batch, sql::connection& in) {
     std::set<month> months;
-    for (auto const* event : batch) months.insert(month_of(event->stored.body.occurred_at));
+    for (auto const* event : batch) {
+        auto const needed = month_of(event->stored.body.occurred_at);
+        months.insert(needed);
+        months.insert(needed + std::chrono::months{1});
+    }
     for (auto const& each : months) {
         auto const name = format_month("clicks_v1_%04d_%02u", each);
         auto const exists = in.query_one("SELECT to_regclass($1) IS NOT NULL", {name},

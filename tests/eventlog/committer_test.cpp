@@ -272,6 +272,7 @@ TEST_F(Committer, ReportsEachCommit) {
 }
 
 TEST_F(Committer, KeepsManyThreadsApart) {
+    start();
     std::vector<std::thread> threads;
     std::atomic<int> accepted = 0;
     for (int t = 0; t < 4; ++t) {
