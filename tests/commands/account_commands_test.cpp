@@ -25,7 +25,7 @@ protected:
 
 }  // namespace
 
-TEST_F(AccountCommands, BeginWithAFirstAdminWhoMayDoEverything) {
+TEST_P(AccountCommands, BeginWithAFirstAdminWhoMayDoEverything) {
     EXPECT_TRUE(admin.caller->root);
     EXPECT_EQ(head(), 2);
     auto const again = here.bus().bootstrap("");
@@ -34,9 +34,9 @@ TEST_F(AccountCommands, BeginWithAFirstAdminWhoMayDoEverything) {
     EXPECT_EQ(head(), 2);
 }
 
-TEST_F(AccountCommands, MakeTheFirstKeyWhereNoneIsGiven) {
-    auto const fresh = eventlog::create_memory_log();
-    process other{*fresh};
+TEST_P(AccountCommands, MakeTheFirstKeyWhereNoneIsGiven) {
+    auto const fresh = make_store(GetParam());
+    process other{fresh->log()};
     auto const key = other.bus().bootstrap("").assume_value();
     ASSERT_TRUE(key);
     EXPECT_TRUE(key->starts_with("ll_"));
@@ -44,10 +44,10 @@ TEST_F(AccountCommands, MakeTheFirstKeyWhereNoneIsGiven) {
     EXPECT_FALSE(other.bus().bootstrap("short"));
 }
 
-TEST_F(AccountCommands, MakeOneFirstKeyWhenProcessesStartTogether) {
-    auto const fresh = eventlog::create_memory_log();
+TEST_P(AccountCommands, MakeOneFirstKeyWhenProcessesStartTogether) {
+    auto const fresh = make_store(GetParam());
     std::vector<std::unique_ptr<process>> processes;
-    for (int i = 0; i < 4; ++i) processes.push_back(std::make_unique<process>(*fresh));
+    for (int i = 0; i < 4; ++i) processes.push_back(std::make_unique<process>(fresh->log()));
     std::vector<std::optional<std::string>> keys(processes.size());
     std::vector<std::thread> threads;
     for (std::size_t i = 0; i < processes.size(); ++i) {
@@ -55,10 +55,10 @@ TEST_F(AccountCommands, MakeOneFirstKeyWhenProcessesStartTogether) {
     }
     for (auto& thread : threads) thread.join();
     EXPECT_EQ(std::count_if(keys.begin(), keys.end(), [](auto const& key) { return key.has_value(); }), 1);
-    EXPECT_EQ(fresh->head().assume_value().last, 2);
+    EXPECT_EQ(fresh->log().head().assume_value().last, 2);
 }
 
-TEST_F(AccountCommands, CreateAWorkspaceThatItsCreatorOwns) {
+TEST_P(AccountCommands, CreateAWorkspaceThatItsCreatorOwns) {
     auto const answer = here.accept("CreateWorkspace", object({{"name", "Team"}, {"slug", "team"}}), admin);
     EXPECT_EQ(answer.stream, "workspace-" + field(answer, "workspace_id"));
     EXPECT_EQ(answer.events, std::vector<std::string>{"workspace.created"});
@@ -67,7 +67,7 @@ TEST_F(AccountCommands, CreateAWorkspaceThatItsCreatorOwns) {
     EXPECT_EQ(std::get<domain::refusal>(again).fields.at(0).field, "slug");
 }
 
-TEST_F(AccountCommands, BringAnInvitedPersonIn) {
+TEST_P(AccountCommands, BringAnInvitedPersonIn) {
     auto const workspace = make_workspace();
     auto const invited = invite(workspace, "Ann@Example.com", "member");
     auto const outcome = try_to_accept(field(invited, "token"));
@@ -86,7 +86,7 @@ TEST_F(AccountCommands, BringAnInvitedPersonIn) {
     EXPECT_EQ(refused(try_to_accept("nonsense")), refusal_code::invitation_invalid);
 }
 
-TEST_F(AccountCommands, StoreNoSecretAndNoAddressReadably) {
+TEST_P(AccountCommands, StoreNoSecretAndNoAddressReadably) {
     auto const workspace = make_workspace();
     auto const invited = invite(workspace, "ann@example.com", "member");
     auto const joined = process::accepted(try_to_accept(field(invited, "token"), "Ann Lee"));
@@ -101,7 +101,7 @@ TEST_F(AccountCommands, StoreNoSecretAndNoAddressReadably) {
     }
 }
 
-TEST_F(AccountCommands, KeepOneUserPerAddress) {
+TEST_P(AccountCommands, KeepOneUserPerAddress) {
     auto const first = make_workspace("first");
     auto const second = make_workspace("second");
     auto const one =
@@ -121,7 +121,7 @@ TEST_F(AccountCommands, KeepOneUserPerAddress) {
     EXPECT_EQ(refused(again), refusal_code::already_member);
 }
 
-TEST_F(AccountCommands, RevokeAnInvitation) {
+TEST_P(AccountCommands, RevokeAnInvitation) {
     auto const workspace = make_workspace();
     auto const invited = invite(workspace, "ann@example.com", "member");
     auto const again =
@@ -136,14 +136,14 @@ TEST_F(AccountCommands, RevokeAnInvitation) {
     here.accept("InviteMember", again, admin);
 }
 
-TEST_F(AccountCommands, WantANameOfAPersonWhoIsNew) {
+TEST_P(AccountCommands, WantANameOfAPersonWhoIsNew) {
     auto const workspace = make_workspace();
     auto const token = field(invite(workspace, "ann@example.com", "member"), "token");
     EXPECT_EQ(refused(try_to_accept(token, " ")), refusal_code::invalid_input);
     process::accepted(try_to_accept(token, "Ann"));
 }
 
-TEST_F(AccountCommands, ChangeRolesAndRemoveMembers) {
+TEST_P(AccountCommands, ChangeRolesAndRemoveMembers) {
     auto const workspace = make_workspace();
     auto const ann = make_member(workspace, "ann@example.com", "member");
     auto const user = domain::to_string(ann.caller->user_id);
@@ -162,7 +162,7 @@ TEST_F(AccountCommands, ChangeRolesAndRemoveMembers) {
     EXPECT_EQ(refused(here.execute("RemoveMember", owner, admin)), refusal_code::last_owner);
 }
 
-TEST_F(AccountCommands, IssueAndRevokeKeys) {
+TEST_P(AccountCommands, IssueAndRevokeKeys) {
     auto const workspace = make_workspace();
     auto const issued = here.accept(
         "IssueApiKey",
@@ -178,7 +178,7 @@ TEST_F(AccountCommands, IssueAndRevokeKeys) {
     EXPECT_TRUE(here.accept("RevokeApiKey", data, admin).events.empty());
 }
 
-TEST_F(AccountCommands, RefuseKeysThatAreWrongOrExpired) {
+TEST_P(AccountCommands, RefuseKeysThatAreWrongOrExpired) {
     auto const workspace = make_workspace();
     EXPECT_FALSE(is_accepted_key(""));
     EXPECT_FALSE(is_accepted_key("ll_"));
@@ -197,7 +197,7 @@ TEST_F(AccountCommands, RefuseKeysThatAreWrongOrExpired) {
     EXPECT_FALSE(is_accepted_key(field(issued, "api_key")));
 }
 
-TEST_F(AccountCommands, SayWhoMayRead) {
+TEST_P(AccountCommands, SayWhoMayRead) {
     auto const workspace = make_workspace();
     auto const id = domain::workspace_id{*domain::parse_uuid(workspace)};
     auto const other = domain::workspace_id{*domain::parse_uuid(make_workspace("other"))};
@@ -212,5 +212,7 @@ TEST_F(AccountCommands, SayWhoMayRead) {
     EXPECT_TRUE(may(boss, id, domain::scope::audit));
     EXPECT_TRUE(may(admin, other, domain::scope::audit));
 }
+
+LINKLEDGER_ON_EACH_BACKEND(AccountCommands);
 
 }  // namespace linkledger::commands::testing

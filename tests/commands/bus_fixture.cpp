@@ -1,8 +1,79 @@
 #include "tests/commands/bus_fixture.h"
 
 #include "commands/user_agent.h"
+#include "eventlog/memory_log.h"
+#include "eventlog/postgres_log.h"
+#include "eventlog/sqlite_log.h"
+#include "migrations/migrator.h"
+#include "tests/support/postgres_server.h"
+#include "tests/support/temp_folder.h"
+
+#include <stdexcept>
 
 namespace linkledger::commands::testing {
+namespace {
+
+template <typename Log>
+std::unique_ptr<eventlog::event_log> opened(Log made) {
+    if (!made) throw std::runtime_error{made.assume_error().detail};
+    return std::move(made.assume_value());
+}
+
+class memory_store final : public log_store {
+public:
+    eventlog::event_log& log() override { return *log_; }
+
+private:
+    std::unique_ptr<eventlog::event_log> log_ = eventlog::create_memory_log();
+};
+
+class sqlite_store final : public log_store {
+public:
+    sqlite_store() {
+        std::string const path = folder_.file("linkledger.db");
+        migrations::up({sql::dialect::sqlite, path, ""});
+        eventlog::sqlite_log_options options;
+        options.path = path;
+        log_ = opened(eventlog::open_sqlite_log(options));
+    }
+    eventlog::event_log& log() override { return *log_; }
+
+private:
+    test::temp_folder folder_;
+    std::unique_ptr<eventlog::event_log> log_;
+};
+
+class postgres_store final : public log_store {
+public:
+    postgres_store() {
+        eventlog::postgres_log_options options;
+        options.url = test::fresh_migrated_database();
+        log_ = opened(eventlog::open_postgres_log(options));
+    }
+    eventlog::event_log& log() override { return *log_; }
+
+private:
+    std::unique_ptr<eventlog::event_log> log_;
+};
+
+}  // namespace
+
+std::unique_ptr<log_store> make_store(backend kind) {
+    switch (kind) {
+        case backend::sqlite:
+            return std::make_unique<sqlite_store>();
+        case backend::postgres:
+            return std::make_unique<postgres_store>();
+        case backend::memory:
+            break;
+    }
+    return std::make_unique<memory_store>();
+}
+
+std::string name_of(::testing::TestParamInfo<backend> const& info) {
+    constexpr char const* names[] = {"Memory", "Sqlite", "Postgres"};
+    return names[static_cast<int>(info.param)];
+}
 
 process::process(eventlog::event_log& log, bus_options options)
     : log_(log), keys_(log, {std::string(32, 'k')}), committer_(log, {}) {

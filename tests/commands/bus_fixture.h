@@ -6,7 +6,6 @@
 #include "eventlog/codec.h"
 #include "eventlog/committer.h"
 #include "eventlog/keyring.h"
-#include "eventlog/memory_log.h"
 
 #include <gtest/gtest.h>
 
@@ -83,10 +82,22 @@ private:
 /// Every event of the log, decoded.
 [[nodiscard]] std::vector<domain::event> all_events(eventlog::event_log& log, eventlog::keyring& keys);
 
-/// A log in memory and one process on it, with the first admin logged in.
-class BusTest : public ::testing::Test {
+/// Where a log is kept for the time of a test.
+class log_store {
+public:
+    virtual ~log_store() = default;
+    virtual eventlog::event_log& log() = 0;
+};
+enum class backend { memory, sqlite, postgres };
+/// An empty log.
+[[nodiscard]] std::unique_ptr<log_store> make_store(backend kind);
+[[nodiscard]] std::string name_of(::testing::TestParamInfo<backend> const& info);
+
+/// A log and one process on it, with the first admin logged in; on each backend.
+class BusTest : public ::testing::TestWithParam<backend> {
 protected:
-    std::unique_ptr<eventlog::event_log> log = eventlog::create_memory_log();
+    std::unique_ptr<log_store> store = make_store(GetParam());
+    eventlog::event_log* log = &store->log();
     process here{*log};
     sender admin = here.first_admin();
 
@@ -104,5 +115,10 @@ protected:
     }
     eventlog::position head() { return log->head().assume_value().last; }
 };
+
+#define LINKLEDGER_ON_EACH_BACKEND(SUITE)                                                            \
+    INSTANTIATE_TEST_SUITE_P(OnEachBackend, SUITE,                                                   \
+                             ::testing::Values(backend::memory, backend::sqlite, backend::postgres), \
+                             name_of)
 
 }  // namespace linkledger::commands::testing

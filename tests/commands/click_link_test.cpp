@@ -12,7 +12,7 @@ protected:
 
 }  // namespace
 
-TEST_F(ClickLink, CountsAReportedClickOnce) {
+TEST_P(ClickLink, CountsAReportedClickOnce) {
     auto const link = field(make_link(workspace, "spring", admin), "link_id");
     auto const data = object({{"short_code", "spring"}, {"visitor", "v-1"}, {"user_agent", "Mozilla/5.0"}});
     command_request const request{"ClickLink", data, "click-1", std::nullopt};
@@ -27,7 +27,7 @@ TEST_F(ClickLink, CountsAReportedClickOnce) {
     EXPECT_EQ(log->stream_version("clicks-" + link).assume_value(), 1);
 }
 
-TEST_F(ClickLink, IsExactAtTheCap) {
+TEST_P(ClickLink, IsExactAtTheCap) {
     auto const made = here.accept(
         "CreateLink",
         object({{"workspace_id", workspace}, {"url", "https://example.com/"}, {"max_clicks", 2}}), admin);
@@ -38,7 +38,7 @@ TEST_F(ClickLink, IsExactAtTheCap) {
     EXPECT_EQ(log->stream_version("clicks-" + field(made, "link_id")).assume_value(), 2);
 }
 
-TEST_F(ClickLink, IsForMembersOfTheWorkspace) {
+TEST_P(ClickLink, IsForMembersOfTheWorkspace) {
     make_link(workspace, "spring", admin);
     auto const other = make_workspace("other");
     auto const stranger = make_member(other, "stranger@example.com", "admin");
@@ -51,7 +51,7 @@ TEST_F(ClickLink, IsForMembersOfTheWorkspace) {
               refusal_code::not_found);
 }
 
-TEST_F(ClickLink, GoesThroughABulkToo) {
+TEST_P(ClickLink, GoesThroughABulkToo) {
     make_link(workspace, "spring", admin);
     std::vector<command_request> const requests(
         3, {"ClickLink", object({{"short_code", "spring"}}), std::nullopt, std::nullopt});
@@ -60,7 +60,7 @@ TEST_F(ClickLink, GoesThroughABulkToo) {
     EXPECT_EQ(process::accepted(outcomes[2]).version, 3);
 }
 
-TEST_F(ClickLink, FollowsWhatCommandsDo) {
+TEST_P(ClickLink, FollowsWhatCommandsDo) {
     auto const link = field(make_link(workspace, "spring", admin), "link_id");
     visit request;
     request.short_code = "spring";
@@ -79,5 +79,7 @@ TEST_F(ClickLink, FollowsWhatCommandsDo) {
     EXPECT_EQ(std::get<domain::refusal>(follow()).code, refusal_code::link_gone);
     EXPECT_GT(here.bus().stats().link_cache_hits, 0u);
 }
+
+LINKLEDGER_ON_EACH_BACKEND(ClickLink);
 
 }  // namespace linkledger::commands::testing

@@ -15,7 +15,7 @@ class LinkCommands : public BusTest {};
 
 }  // namespace
 
-TEST_F(LinkCommands, CreateOneAndAnswerWithWhatAClientNeedsNext) {
+TEST_P(LinkCommands, CreateOneAndAnswerWithWhatAClientNeedsNext) {
     auto const workspace = make_workspace();
     auto const answer = make_link(workspace, "spring", admin);
     EXPECT_EQ(answer.stream, "link-" + field(answer, "link_id"));
@@ -26,7 +26,7 @@ TEST_F(LinkCommands, CreateOneAndAnswerWithWhatAClientNeedsNext) {
     EXPECT_EQ(field(answer, "short_url"), "https://ll.example/spring");
 }
 
-TEST_F(LinkCommands, GenerateACodeOfSevenCharacters) {
+TEST_P(LinkCommands, GenerateACodeOfSevenCharacters) {
     auto const workspace = make_workspace();
     auto const data = object({{"workspace_id", workspace}, {"url", "https://example.com/"}});
     auto const first = field(here.accept("CreateLink", data, admin), "short_code");
@@ -36,7 +36,7 @@ TEST_F(LinkCommands, GenerateACodeOfSevenCharacters) {
     EXPECT_EQ(first.find_first_of("0OIl"), std::string::npos);
 }
 
-TEST_F(LinkCommands, RefuseATakenCodeAndNameTheField) {
+TEST_P(LinkCommands, RefuseATakenCodeAndNameTheField) {
     auto const workspace = make_workspace();
     make_link(workspace, "spring", admin);
     auto const before = head();
@@ -49,7 +49,7 @@ TEST_F(LinkCommands, RefuseATakenCodeAndNameTheField) {
     EXPECT_EQ(head(), before);
 }
 
-TEST_F(LinkCommands, RefuseUnknownFieldsByNameAndListEveryError) {
+TEST_P(LinkCommands, RefuseUnknownFieldsByNameAndListEveryError) {
     auto const workspace = make_workspace();
     auto const outcome = here.execute(
         "CreateLink",
@@ -60,14 +60,14 @@ TEST_F(LinkCommands, RefuseUnknownFieldsByNameAndListEveryError) {
     EXPECT_THAT(fields, ::testing::UnorderedElementsAre("url", "colour", "max_clicks"));
 }
 
-TEST_F(LinkCommands, RefuseWhatIsNoJson) {
+TEST_P(LinkCommands, RefuseWhatIsNoJson) {
     for (auto const* data : {"", "nonsense", "[]", "null", "{", "{\"url\":\"a\",\"url\":\"b\"}", "\"x\""}) {
         EXPECT_EQ(refused(here.execute("CreateLink", data, admin)), refusal_code::invalid_input) << data;
     }
     EXPECT_EQ(refused(here.execute("CreateUnicorn", "{}", admin)), refusal_code::not_found);
 }
 
-TEST_F(LinkCommands, NeedTheRoleAndTheScope) {
+TEST_P(LinkCommands, NeedTheRoleAndTheScope) {
     auto const workspace = make_workspace();
     auto const viewer = make_member(workspace, "viewer@example.com", "viewer");
     auto member = make_member(workspace, "member@example.com", "member");
@@ -84,7 +84,7 @@ TEST_F(LinkCommands, NeedTheRoleAndTheScope) {
     EXPECT_EQ(refused(here.execute("CreateLink", data, sender{})), refusal_code::unauthenticated);
 }
 
-TEST_F(LinkCommands, UpdateTheNamedFieldsAndClearWithNull) {
+TEST_P(LinkCommands, UpdateTheNamedFieldsAndClearWithNull) {
     auto const workspace = make_workspace();
     auto const link = field(make_link(workspace, "spring", admin), "link_id");
     auto const answer = here.accept(
@@ -106,7 +106,7 @@ TEST_F(LinkCommands, UpdateTheNamedFieldsAndClearWithNull) {
     make_link(workspace, "spring", admin);
 }
 
-TEST_F(LinkCommands, AnswerWithTheHeadWhenNothingChanges) {
+TEST_P(LinkCommands, AnswerWithTheHeadWhenNothingChanges) {
     auto const workspace = make_workspace();
     auto const link = field(make_link(workspace, "spring", admin), "link_id");
     auto const data = object({{"link_id", link}});
@@ -119,7 +119,7 @@ TEST_F(LinkCommands, AnswerWithTheHeadWhenNothingChanges) {
     EXPECT_EQ(again.stream, "link-" + link);
 }
 
-TEST_F(LinkCommands, DeleteAndRestoreTheCode) {
+TEST_P(LinkCommands, DeleteAndRestoreTheCode) {
     auto const workspace = make_workspace();
     auto const first = field(make_link(workspace, "spring", admin), "link_id");
     here.accept("DeleteLink", object({{"link_id", first}}), admin);
@@ -133,7 +133,7 @@ TEST_F(LinkCommands, DeleteAndRestoreTheCode) {
     EXPECT_EQ(log->claim_owner("short_code", "/spring").assume_value(), "link-" + first);
 }
 
-TEST_F(LinkCommands, CheckTheExpectedVersion) {
+TEST_P(LinkCommands, CheckTheExpectedVersion) {
     auto const workspace = make_workspace();
     auto const link = field(make_link(workspace, "spring", admin), "link_id");
     command_request request{"DisableLink", object({{"link_id", link}}), std::nullopt, 5};
@@ -142,7 +142,7 @@ TEST_F(LinkCommands, CheckTheExpectedVersion) {
     EXPECT_EQ(here.accept(request, admin).version, 2);
 }
 
-TEST_F(LinkCommands, KeepAPasswordSealedAndNoticeTheSameOne) {
+TEST_P(LinkCommands, KeepAPasswordSealedAndNoticeTheSameOne) {
     auto const workspace = make_workspace();
     auto const created = here.accept(
         "CreateLink",
@@ -165,14 +165,14 @@ TEST_F(LinkCommands, KeepAPasswordSealedAndNoticeTheSameOne) {
     EXPECT_EQ(cleared.version, 3);
 }
 
-TEST_F(LinkCommands, AreRefusedForALinkToTheServiceItself) {
+TEST_P(LinkCommands, AreRefusedForALinkToTheServiceItself) {
     auto const workspace = make_workspace();
     auto const outcome = here.execute(
         "CreateLink", object({{"workspace_id", workspace}, {"url", "https://LL.example/x"}}), admin);
     EXPECT_EQ(refused(outcome), refusal_code::invalid_input);
 }
 
-TEST_F(LinkCommands, StoreWhoDidItAndSealTheContext) {
+TEST_P(LinkCommands, StoreWhoDidItAndSealTheContext) {
     auto const workspace = make_workspace();
     admin.traceparent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
     auto const created = make_link(workspace, "spring", admin);
@@ -187,5 +187,7 @@ TEST_F(LinkCommands, StoreWhoDidItAndSealTheContext) {
     ASSERT_TRUE(context);
     EXPECT_EQ(eventlog::decode_context(*context).assume_value().user_agent, "tests");
 }
+
+LINKLEDGER_ON_EACH_BACKEND(LinkCommands);
 
 }  // namespace linkledger::commands::testing

@@ -1,9 +1,13 @@
 #include "tests/commands/bus_fixture.h"
 
+#include "domain/claims.h"
 #include "tests/support/faulty_log.h"
 
 #include <atomic>
+#include <map>
+#include <set>
 #include <thread>
+#include <utility>
 
 namespace linkledger::commands::testing {
 namespace {
@@ -86,7 +90,7 @@ protected:
 
 // ---- Idempotency ----------------------------------------------------------------------------------------
 
-TEST_F(Pipeline, AnswersARetryWithTheSameBytes) {
+TEST_P(Pipeline, AnswersARetryWithTheSameBytes) {
     command_request const request{"CreateLink", link_data(), "key-1", std::nullopt};
     auto const first = here.accept(request, admin);
     make_link(workspace, "another", admin);
@@ -100,7 +104,7 @@ TEST_F(Pipeline, AnswersARetryWithTheSameBytes) {
     EXPECT_EQ(second.events, first.events);
 }
 
-TEST_F(Pipeline, AnswersARetryWithTheSameSecret) {
+TEST_P(Pipeline, AnswersARetryWithTheSameSecret) {
     auto const data = object({{"workspace_id", workspace}, {"email", "ann@example.com"}, {"role", "member"}});
     command_request const request{"InviteMember", data, "key-1", std::nullopt};
     auto const first = here.accept(request, admin);
@@ -117,14 +121,14 @@ TEST_F(Pipeline, AnswersARetryWithTheSameSecret) {
     EXPECT_EQ(again.stream, joined.stream);
 }
 
-TEST_F(Pipeline, AnswersARetryFromAnotherProcessToo) {
+TEST_P(Pipeline, AnswersARetryFromAnotherProcessToo) {
     command_request const request{"CreateLink", link_data({{"short_code", "spring"}}), "key-1", std::nullopt};
     auto const first = here.accept(request, admin);
     process there{*log};
     EXPECT_EQ(there.accept(request, there.log_in(first_admin_key)).result, first.result);
 }
 
-TEST_F(Pipeline, RemembersThatNothingChanged) {
+TEST_P(Pipeline, RemembersThatNothingChanged) {
     auto const link = field(make_link(workspace, "spring", admin), "link_id");
     command_request const request{"EnableLink", object({{"link_id", link}}), "key-1", std::nullopt};
     auto const first = here.accept(request, admin);
@@ -137,7 +141,7 @@ TEST_F(Pipeline, RemembersThatNothingChanged) {
     EXPECT_EQ(second.version, first.version);
 }
 
-TEST_F(Pipeline, RefusesAReusedIdempotencyKey) {
+TEST_P(Pipeline, RefusesAReusedIdempotencyKey) {
     here.accept(command_request{"CreateLink", link_data(), "key-1", std::nullopt}, admin);
     command_request const other{"CreateLink", link_data({{"title", "Other"}}), "key-1", std::nullopt};
     EXPECT_EQ(refused(here.execute(other, admin)), refusal_code::idempotency_key_reused);
@@ -148,7 +152,7 @@ TEST_F(Pipeline, RefusesAReusedIdempotencyKey) {
     EXPECT_TRUE(here.accept(spaced, admin).replayed);
 }
 
-TEST_F(Pipeline, ScopesIdempotencyKeysToTheCaller) {
+TEST_P(Pipeline, ScopesIdempotencyKeysToTheCaller) {
     auto const ann = make_member(workspace, "ann@example.com", "member");
     command_request const request{"CreateLink", link_data(), "key-1", std::nullopt};
     auto const first = here.accept(request, admin);
@@ -157,7 +161,7 @@ TEST_F(Pipeline, ScopesIdempotencyKeysToTheCaller) {
     EXPECT_NE(first.result, second.result);
 }
 
-TEST_F(Pipeline, StoresNoRefusal) {
+TEST_P(Pipeline, StoresNoRefusal) {
     make_link(workspace, "spring", admin);
     command_request const request{"CreateLink", link_data({{"short_code", "spring"}}), "key-1", std::nullopt};
     EXPECT_EQ(refused(here.execute(request, admin)), refusal_code::short_code_taken);
@@ -166,7 +170,7 @@ TEST_F(Pipeline, StoresNoRefusal) {
     EXPECT_FALSE(here.accept(request, admin).replayed);
 }
 
-TEST_F(Pipeline, GivesConcurrentDuplicatesOneOutcome) {
+TEST_P(Pipeline, GivesConcurrentDuplicatesOneOutcome) {
     process there{*log};
     auto const from_there = there.log_in(first_admin_key);
     auto const before = head();
@@ -184,7 +188,7 @@ TEST_F(Pipeline, GivesConcurrentDuplicatesOneOutcome) {
     EXPECT_EQ(head(), before + 1);
 }
 
-TEST_F(Pipeline, LimitsIdempotencyKeys) {
+TEST_P(Pipeline, LimitsIdempotencyKeys) {
     for (auto const& key : {std::string{}, std::string(256, 'k')}) {
         command_request const request{"CreateLink", link_data(), key, std::nullopt};
         EXPECT_EQ(refused(here.execute(request, admin)), refusal_code::invalid_input);
@@ -194,7 +198,7 @@ TEST_F(Pipeline, LimitsIdempotencyKeys) {
 
 // ---- Several writers ------------------------------------------------------------------------------------
 
-TEST_F(Pipeline, DecidesOnWhatAnotherProcessWrote) {
+TEST_P(Pipeline, DecidesOnWhatAnotherProcessWrote) {
     process there{*log};
     auto const from_there = there.log_in(first_admin_key);
     auto const link = field(make_link(workspace, "spring", admin), "link_id");
@@ -210,7 +214,7 @@ TEST_F(Pipeline, DecidesOnWhatAnotherProcessWrote) {
     here.accept("DisableLink", data, admin);
 }
 
-TEST_F(Pipeline, LosesNoUpdateUnderConcurrency) {
+TEST_P(Pipeline, LosesNoUpdateUnderConcurrency) {
     process there{*log};
     auto const from_there = there.log_in(first_admin_key);
     auto const link = field(make_link(workspace, "spring", admin), "link_id");
@@ -241,7 +245,7 @@ TEST_F(Pipeline, LosesNoUpdateUnderConcurrency) {
     }
 }
 
-TEST_F(Pipeline, NeedsNoReadOfTheStoreForALinkInAKnownWorkspace) {
+TEST_P(Pipeline, NeedsNoReadOfTheStoreForALinkInAKnownWorkspace) {
     counting_log counted{*log};
     process there{counted};
     auto const from_there = there.log_in(first_admin_key);
@@ -253,7 +257,7 @@ TEST_F(Pipeline, NeedsNoReadOfTheStoreForALinkInAKnownWorkspace) {
     EXPECT_EQ(counted.lookups(), before);
 }
 
-TEST_F(Pipeline, SaysThatTheStoreIsAwayAndRecovers) {
+TEST_P(Pipeline, SaysThatTheStoreIsAwayAndRecovers) {
     test::faulty_log shaky{*log};
     process there{shaky};
     auto const from_there = there.log_in(first_admin_key);
@@ -270,7 +274,7 @@ TEST_F(Pipeline, SaysThatTheStoreIsAwayAndRecovers) {
     FAIL() << "the store is back, and no command gets through";
 }
 
-TEST_F(Pipeline, TellsAProcessOfTheOthersDoings) {
+TEST_P(Pipeline, TellsAProcessOfTheOthersDoings) {
     process there{*log};
     auto const ann = make_member(workspace, "ann@example.com", "admin");
     auto const key = ann.credential;
@@ -284,9 +288,48 @@ TEST_F(Pipeline, TellsAProcessOfTheOthersDoings) {
     FAIL() << "a revoked key is still accepted by another process";
 }
 
+// ---- Claims ---------------------------------------------------------------------------------------------
+
+TEST_P(Pipeline, TakesClaimsThatTheLogAloneCanGiveBack) {
+    auto const spring = field(make_link(workspace, "spring", admin), "link_id");
+    auto const autumn = field(make_link(workspace, "autumn", admin), "link_id");
+    here.accept("UpdateLink", object({{"link_id", spring}, {"short_code", "summer"}}), admin);
+    here.accept("DeleteLink", object({{"link_id", autumn}}), admin);
+    make_member(workspace, "ann@example.com", "member");
+    for (auto const* email : {"open@example.com", "revoked@example.com"}) {
+        auto const invited =
+            here.accept("InviteMember",
+                        object({{"workspace_id", workspace}, {"email", email}, {"role", "viewer"}}), admin);
+        auto const id = field(invited, "invitation_id");
+        if (std::string_view{email} == "open@example.com") continue;
+        here.accept("RevokeInvitation", object({{"workspace_id", workspace}, {"invitation_id", id}}), admin);
+    }
+
+    auto const hash = [&](std::string_view email) { return here.keys().pseudonym("email", email); };
+    std::map<std::pair<std::string, std::string>, std::string> owners;
+    std::set<std::pair<std::string, std::string>> keys;
+    domain::workspace::state before;
+    for (auto const& happened : all_events(*log, here.keys())) {
+        for (auto const& claim : domain::claims_of(happened, before, hash)) {
+            auto const key = std::pair{claim.scope, claim.key};
+            keys.insert(key);
+            if (claim.what == domain::claim::kind::acquire) owners[key] = claim.owner;
+            if (claim.what == domain::claim::kind::release) owners.erase(key);
+        }
+        before = domain::workspace::evolve(std::move(before), happened);
+    }
+    EXPECT_GE(keys.size(), 12u);
+    for (auto const& key : keys) {
+        auto const stored = log->claim_owner(key.first, key.second).assume_value();
+        auto const found = owners.find(key);
+        auto const rebuilt = found == owners.end() ? std::nullopt : std::optional{found->second};
+        EXPECT_EQ(stored, rebuilt) << key.first << " " << key.second;
+    }
+}
+
 // ---- Bulks ----------------------------------------------------------------------------------------------
 
-TEST_F(Pipeline, AnswersEachCommandOfABulkOnItsOwn) {
+TEST_P(Pipeline, AnswersEachCommandOfABulkOnItsOwn) {
     std::vector<command_request> const requests{
         {"CreateLink", link_data({{"short_code", "one"}}), std::nullopt, std::nullopt},
         {"CreateLink", link_data({{"short_code", "one"}}), std::nullopt, std::nullopt},
@@ -302,7 +345,7 @@ TEST_F(Pipeline, AnswersEachCommandOfABulkOnItsOwn) {
     EXPECT_EQ(field(process::accepted(outcomes[4]), "short_code"), "two");
 }
 
-TEST_F(Pipeline, LetsCommandsOfABulkSeeTheOnesBefore) {
+TEST_P(Pipeline, LetsCommandsOfABulkSeeTheOnesBefore) {
     auto const link = field(make_link(workspace, "spring", admin), "link_id");
     auto const same = object({{"link_id", link}});
     auto const title = [&](char const* text) {
@@ -325,7 +368,7 @@ TEST_F(Pipeline, LetsCommandsOfABulkSeeTheOnesBefore) {
     EXPECT_EQ(process::accepted(outcomes[6]).version, 6);
 }
 
-TEST_F(Pipeline, RunsABulkAgainstOtherWriters) {
+TEST_P(Pipeline, RunsABulkAgainstOtherWriters) {
     process there{*log};
     auto const from_there = there.log_in(first_admin_key);
     auto const link = field(make_link(workspace, "spring", admin), "link_id");
@@ -343,7 +386,7 @@ TEST_F(Pipeline, RunsABulkAgainstOtherWriters) {
     EXPECT_EQ(process::accepted(outcomes[2]).version, 6);
 }
 
-TEST_F(Pipeline, LetsACodeGoFromOneLinkToAnotherInABulk) {
+TEST_P(Pipeline, LetsACodeGoFromOneLinkToAnotherInABulk) {
     auto const link = field(make_link(workspace, "spring", admin), "link_id");
     auto const same = object({{"link_id", link}});
     std::vector<command_request> const requests{
@@ -354,7 +397,7 @@ TEST_F(Pipeline, LetsACodeGoFromOneLinkToAnotherInABulk) {
     for (auto const& outcome : outcomes) process::accepted(outcome);
 }
 
-TEST_F(Pipeline, CarriesOutAThousandLinksOnceEach) {
+TEST_P(Pipeline, CarriesOutAThousandLinksOnceEach) {
     std::vector<command_request> requests;
     for (int i = 0; i < 1'000; ++i) {
         requests.push_back({"CreateLink", link_data(), "line-" + std::to_string(i), std::nullopt});
@@ -368,9 +411,11 @@ TEST_F(Pipeline, CarriesOutAThousandLinksOnceEach) {
     }
 }
 
-TEST_F(Pipeline, HasALineInTheTableForEveryCommand) {
+TEST_P(Pipeline, HasALineInTheTableForEveryCommand) {
     EXPECT_EQ(command_table().size(), 16u);
     EXPECT_EQ(command_table().size(), std::variant_size_v<any_input>);
 }
+
+LINKLEDGER_ON_EACH_BACKEND(Pipeline);
 
 }  // namespace linkledger::commands::testing
