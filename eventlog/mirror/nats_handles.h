@@ -1,0 +1,34 @@
+#pragma once
+// Owners of nats.c's objects. Include it in .cpp files only.
+
+#include "eventlog/result.h"
+
+#include <nats/nats.h>
+
+#include <memory>
+#include <string>
+
+namespace linkledger::eventlog::mirror {
+
+/// `natsMsg_Destroy` and the like as a deleter.
+template <auto Destroy>
+struct destroyed_by {
+    template <typename T>
+    void operator()(T* object) const {
+        Destroy(object);
+    }
+};
+
+using message_handle = std::unique_ptr<natsMsg, destroyed_by<natsMsg_Destroy>>;
+using subscription_handle = std::unique_ptr<natsSubscription, destroyed_by<natsSubscription_Destroy>>;
+using options_handle = std::unique_ptr<natsOptions, destroyed_by<natsOptions_Destroy>>;
+using stream_info_handle = std::unique_ptr<jsStreamInfo, destroyed_by<jsStreamInfo_Destroy>>;
+using consumer_info_handle = std::unique_ptr<jsConsumerInfo, destroyed_by<jsConsumerInfo_Destroy>>;
+
+[[nodiscard]] inline failure nats_failure(natsStatus status, std::string const& doing) {
+    bool const late = status == NATS_TIMEOUT;
+    return {late ? failure_code::timeout : failure_code::unavailable,
+            "NATS: " + doing + ": " + natsStatus_GetText(status)};
+}
+
+}  // namespace linkledger::eventlog::mirror

@@ -1,0 +1,23 @@
+#pragma once
+// The mirror's stream: its name and settings, and whether what it holds is a beginning of the log.
+
+#include "eventlog/mirror/message.h"
+#include "eventlog/mirror/nats_connection.h"
+
+#include <optional>
+#include <string>
+
+namespace linkledger::eventlog::mirror {
+
+inline constexpr auto stream_name = "LINKLEDGER";
+
+/// The description holds the history, because nats-server 2.9 knows no metadata of streams.
+[[nodiscard]] stream_settings settings_of(history const& of, int replicas);
+
+/// Why the stream cannot be a beginning of the log; none: nothing speaks against it. Looks at counts, at the
+/// history, and at the last message and one at random. `head` must have been read after `stream`, because the
+/// stream grows.
+[[nodiscard]] result<std::optional<std::string>> find_fault(nats_connection& nats, event_log& log,
+                                                            stream_state const& stream, log_head const& head);
+
+}  // namespace linkledger::eventlog::mirror
