@@ -14,17 +14,79 @@
 #include <boost/asio/thread_pool.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
+#include <algorithm>
 #include <exception>
 #include <functional>
 #include <memory>
 #include <optional>
 #include <type_traits>
 #include <utility>
+#include <vector>
 
 namespace linkledger::commands {
 
 template <typename T>
 using awaitable = boost::asio::awaitable<T>;
+
+/// What waits to be resumed on an executor.
+class resumable {
+public:
+    explicit resumable(boost::asio::any_io_executor const& on) : work_(on) {}
+    virtual ~resumable() = default;
+    resumable(resumable const&) = delete;
+    resumable& operator=(resumable const&) = delete;
+
+    [[nodiscard]] boost::asio::any_io_executor executor() const { return work_.get_executor(); }
+    /// Once, on the executor.
+    virtual void resume() = 0;
+
+protected:
+    void release_executor() { work_.reset(); }
+
+private:
+    boost::asio::executor_work_guard<boost::asio::any_io_executor> work_;
+};
+
+/// While one lives, what its thread resumes is collected; then each executor gets its part in a single post.
+/// A commit answers dozens of requests: posted one by one, each might wake a thread that has just gone to
+/// sleep.
+class resuming_together {
+public:
+    resuming_together() : outer_(std::exchange(current_, this)) {}
+    ~resuming_together() {
+        current_ = outer_;
+        for (auto& [executor, those] : groups_) {
+            boost::asio::post(executor, [those = std::move(those)] {
+                for (auto const& each : those) each->resume();
+            });
+        }
+    }
+    resuming_together(resuming_together const&) = delete;
+    resuming_together& operator=(resuming_together const&) = delete;
+
+    static void resume(std::shared_ptr<resumable> const& one) {
+        if (current_ != nullptr) return current_->add(one);
+        boost::asio::post(one->executor(), [one] { one->resume(); });
+    }
+
+private:
+    using group = std::pair<boost::asio::any_io_executor, std::vector<std::shared_ptr<resumable>>>;
+
+    void add(std::shared_ptr<resumable> const& one) {
+        auto const executor = one->executor();
+        auto found = std::find_if(groups_.begin(), groups_.end(),
+                                  [&](group const& each) { return each.first == executor; });
+        if (found == groups_.end()) {
+            groups_.emplace_back(executor, std::vector<std::shared_ptr<resumable>>{});
+            found = std::prev(groups_.end());
+        }
+        found->second.push_back(one);
+    }
+
+    static thread_local inline resuming_together* current_ = nullptr;
+    resuming_together* outer_;
+    std::vector<group> groups_;
+};
 
 /// A completion handler that may be kept, copied and called once from any thread. The call is posted to the
 /// handler's own executor, which is kept from running out of work meanwhile. The execution context must
@@ -35,28 +97,33 @@ class resumption {
 public:
     template <typename Handler>
     static resumption of(Handler&& handler) {
-        struct pending {
+        struct pending final : receiver {
             explicit pending(Handler&& h)
-                : handler(std::move(h)), work(boost::asio::get_associated_executor(handler)) {}
+                : receiver(boost::asio::get_associated_executor(h)), handler(std::move(h)) {}
+            void resume() override {
+                auto call = std::move(handler);
+                T with = std::move(*this->value);
+                this->release_executor();
+                std::move(call)(std::move(with));
+            }
             std::decay_t<Handler> handler;
-            boost::asio::executor_work_guard<boost::asio::any_io_executor> work;
         };
-        auto kept = std::make_shared<pending>(std::forward<Handler>(handler));
         resumption made;
-        made.resume_ = [kept](T value) {
-            boost::asio::post(kept->work.get_executor(), [kept, value = std::move(value)]() mutable {
-                auto resume = std::move(kept->handler);
-                kept->work.reset();
-                std::move(resume)(std::move(value));
-            });
-        };
+        made.waiting_ = std::make_shared<pending>(std::forward<Handler>(handler));
         return made;
     }
 
-    void operator()(T value) const { resume_(std::move(value)); }
+    void operator()(T value) const {
+        waiting_->value.emplace(std::move(value));
+        resuming_together::resume(waiting_);
+    }
 
 private:
-    std::function<void(T)> resume_;
+    struct receiver : resumable {
+        using resumable::resumable;
+        std::optional<T> value;
+    };
+    std::shared_ptr<receiver> waiting_;
 };
 
 /// Resumes the awaiting coroutine, on its own executor, with the value that `start`'s resumption is called

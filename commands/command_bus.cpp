@@ -1,4 +1,5 @@
 #include "commands/command_bus.h"
+#include "commands/async.h"
 
 #include "commands/attempt.h"
 #include "commands/execution.h"
@@ -85,6 +86,10 @@ private:
 };
 
 eventlog::result<void> bus::start() {
+    committer_.around_completions = [](std::function<void()> const& complete) {
+        resuming_together const collected;
+        complete();
+    };
     visits_options wanted;
     wanted.keep_ip = options_.keep_ip;
     wanted.geoip_db = options_.geoip_db;

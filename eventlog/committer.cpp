@@ -278,7 +278,14 @@ void committer::state::answer(batch_in_flight& taken, append_batch const& batch,
         stats.appends += taken.size();
         stats.events += events;
     }
-    for (std::size_t i = 0; i < taken.size(); ++i) taken[i].complete(std::move(outcome.outcomes[i]));
+    auto const complete = [&] {
+        for (std::size_t i = 0; i < taken.size(); ++i) taken[i].complete(std::move(outcome.outcomes[i]));
+    };
+    if (owner.around_completions) {
+        owner.around_completions(complete);
+    } else {
+        complete();
+    }
     if (owner.on_commit) owner.on_commit(took, taken.size());
 }
 

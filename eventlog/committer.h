@@ -60,6 +60,10 @@ public:
     /// submit.
     std::function<void(std::chrono::microseconds, std::size_t appends)> on_commit;
 
+    /// Called on the committer's thread with what completes a batch's appends; calls it before it returns.
+    /// Lets those who wait be woken together. Set before the first submit.
+    std::function<void(std::function<void()> const&)> around_completions;
+
 private:
     struct pending;
     struct state;

@@ -4,6 +4,7 @@
 #include <sodium.h>
 
 #include <algorithm>
+#include <cstring>
 #include <new>
 #include <stdexcept>
 
@@ -67,6 +68,34 @@ private:
     EVP_MD_CTX* context_;
 };
 
+/// A thread's supply of random bytes, drawn from the kernel a page at a time: a click takes four small
+/// helpings, and as many system calls would cost more than the rest of its event. What was handed out is
+/// wiped.
+class random_supply {
+public:
+    void fill(void* to, std::size_t count) {
+        if (count > bytes_.size()) return randombytes_buf(to, count);
+        if (count > bytes_.size() - used_) {
+            randombytes_buf(bytes_.data(), bytes_.size());
+            used_ = 0;
+        }
+        std::memcpy(to, bytes_.data() + used_, count);
+        sodium_memzero(bytes_.data() + used_, count);
+        used_ += count;
+    }
+
+private:
+    std::array<unsigned char, 2048> bytes_{};
+    std::size_t used_ = bytes_.size();
+};
+
+/// For nonces, salts and ids. Keys come from the kernel directly.
+void fill_random(void* to, std::size_t count) {
+    ensure_sodium();
+    thread_local random_supply supply;
+    supply.fill(to, count);
+}
+
 int hex_value(char c) {
     if (c >= '0' && c <= '9') return c - '0';
     if (c >= 'a' && c <= 'f') return c - 'a' + 10;
@@ -122,6 +151,14 @@ digest hmac_sha256(std::string_view key, std::string_view message) {
     return out;
 }
 
+digest keyed_hash(std::string_view key, std::string_view message) {
+    ensure_sodium();
+    require_key(key);
+    digest out;
+    crypto_generichash(out.data(), out.size(), bytes_of(message), message.size(), bytes_of(key), key.size());
+    return out;
+}
+
 bool equal_in_constant_time(std::string_view a, std::string_view b) {
     ensure_sodium();
     return a.size() == b.size() && (a.empty() || sodium_memcmp(a.data(), b.data(), a.size()) == 0);
@@ -144,16 +181,14 @@ std::string random_base58(std::size_t count) {
 }
 
 uuid new_uuid_v7() {
-    ensure_sodium();
     std::array<std::uint8_t, 10> random;
-    randombytes_buf(random.data(), random.size());
+    fill_random(random.data(), random.size());
     return domain::make_uuid_v7(domain::to_unix_us(now()) / 1'000, random);
 }
 
 salt new_salt() {
-    ensure_sodium();
     salt fresh;
-    randombytes_buf(fresh.data(), fresh.size());
+    fill_random(fresh.data(), fresh.size());
     return fresh;
 }
 
@@ -167,7 +202,7 @@ std::string seal_bytes(std::string_view key, std::string_view plain, std::string
     constexpr std::size_t nonce_size = crypto_aead_xchacha20poly1305_ietf_NPUBBYTES;
     constexpr std::size_t tag_size = crypto_aead_xchacha20poly1305_ietf_ABYTES;
     std::string out(nonce_size + plain.size() + tag_size, '\0');
-    randombytes_buf(out.data(), nonce_size);
+    fill_random(out.data(), nonce_size);
     crypto_aead_xchacha20poly1305_ietf_encrypt(bytes_of(out) + nonce_size, nullptr, bytes_of(plain),
                                                plain.size(), bytes_of(associated), associated.size(), nullptr,
                                                bytes_of(out), bytes_of(key));

@@ -13,6 +13,9 @@ namespace linkledger::eventlog {
 
 /// HMAC-SHA-256 (RFC 2104).
 [[nodiscard]] digest hmac_sha256(std::string_view key, std::string_view message);
+/// Keyed BLAKE2b (RFC 7693) of 32 bytes under a 32-byte key: a pseudorandom function in a single pass, for
+/// what every click computes.
+[[nodiscard]] digest keyed_hash(std::string_view key, std::string_view message);
 /// Compares in a time that does not depend on where they differ.
 [[nodiscard]] bool equal_in_constant_time(std::string_view a, std::string_view b);
 

@@ -290,7 +290,7 @@ std::string keyring::visitor_hash(data_key const& click_key, std::string_view ip
     message += ip;
     message += '\0';
     message += user_agent;
-    return to_hex(hmac_sha256(click_key.bytes, message)).substr(0, 32);
+    return to_hex(keyed_hash(click_key.bytes, message)).substr(0, 32);
 }
 
 }  // namespace linkledger::eventlog

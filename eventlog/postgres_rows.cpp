@@ -102,7 +102,8 @@ std::vector<recorded_event> read_events(sql::connection& from, read_query const&
         by.add(" AND type <> ALL(${}::text[])", text_array(query.excluded_types));
     if (query.workspace_id && !query.workspace_id->is_nil())
         by.add(" AND workspace_id = ${}", *query.workspace_id);
-    if (!query.stream.empty()) by.add(" AND stream = ${}", query.stream);
+    if (!query.stream.empty())
+        by.add(" AND stream_number = (SELECT number FROM streams WHERE stream = ${})", query.stream);
     // Within a stream, versions rise with positions, and there is an index by version.
     std::string const order = query.stream.empty() ? "position" : "version";
     std::string const where = by.where();
@@ -137,8 +138,10 @@ std::vector<recorded_event> read_stream_events(sql::connection& from, std::strin
                                                version after, std::size_t limit) {
     return collect(
         from,
-        fmt::format("SELECT {} FROM events WHERE stream = $1 AND version > $2 ORDER BY version LIMIT $3",
-                    columns),
+        fmt::format(
+            "SELECT {} FROM events WHERE stream_number = (SELECT number FROM streams WHERE stream = $1)"
+            " AND version > $2 ORDER BY version LIMIT $3",
+            columns),
         {stream, after, limit_of(limit)}, limit);
 }
 

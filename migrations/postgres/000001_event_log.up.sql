@@ -8,13 +8,15 @@ CREATE TABLE log_head (
     epoch         bigint NOT NULL DEFAULT 1,
     last_position bigint NOT NULL DEFAULT 0,
     recorded_us   bigint NOT NULL DEFAULT 0,
-    notified_us   bigint NOT NULL DEFAULT 0
+    notified_us   bigint NOT NULL DEFAULT 0,
+    last_stream   bigint NOT NULL DEFAULT 0
 );
 INSERT INTO log_head DEFAULT VALUES;
 
 CREATE TABLE events (
     position       bigint NOT NULL,
     version        bigint NOT NULL,
+    stream_number  bigint NOT NULL,
     recorded_us    bigint NOT NULL,
     occurred_us    bigint NOT NULL,
     schema_version integer NOT NULL,
@@ -32,7 +34,8 @@ CREATE TABLE events (
     leaf_hash      bytea NOT NULL,
     PRIMARY KEY (position)
 ) PARTITION BY RANGE (position);
-CREATE INDEX events_by_stream ON events (stream, version);
+-- By the stream's number: names would make up most of the index, and most of what a click writes.
+CREATE INDEX events_by_stream ON events (stream_number, version);
 CREATE INDEX events_by_workspace ON events (workspace_id, position);
 
 -- Partitions hold positions from `first_position` to below `until_position`; log_extend makes them ahead of
@@ -49,6 +52,7 @@ INSERT INTO event_partitions VALUES (1, 10000001, 'events_p1');
 -- Updated in place while pages have room: no index entry changes.
 CREATE TABLE streams (
     stream  text COLLATE "C" PRIMARY KEY,
+    number  bigint NOT NULL,
     version bigint NOT NULL
 ) WITH (fillfactor = 70);
 
@@ -124,7 +128,10 @@ DECLARE
     head_recorded bigint;
     head_notified bigint;
     known bigint;
+    streams_made bigint;
     bases bigint[];
+    stream_numbers bigint[];
+    places tid[];
     added integer[];
     numbers integer[];
     ranks integer[];
@@ -148,7 +155,8 @@ DECLARE
     version bigint;
     refused boolean;
 BEGIN
-    SELECT h.last_position, h.recorded_us, h.notified_us INTO STRICT head, head_recorded, head_notified
+    SELECT h.last_position, h.recorded_us, h.notified_us, h.last_stream
+    INTO STRICT head, head_recorded, head_notified, streams_made
     FROM log_head AS h FOR UPDATE;
 
     SELECT p.sequence, p.uniform, p.first_position, p.recorded_us, p.outcome
@@ -166,8 +174,13 @@ BEGIN
     recorded := greatest(head_recorded, (extract(epoch FROM clock_timestamp()) * 1000000)::bigint);
     first_position := head + 1;
     uniform := is_uniform;
-    bases := ARRAY(SELECT coalesce((SELECT s1.version FROM streams AS s1 WHERE s1.stream = n.name), 0)
-                   FROM unnest(names[1:stream_count]) AS n (name));
+    -- Under the head's lock a stream's row stays where it is found, so that it need not be looked up again.
+    SELECT coalesce(array_agg(coalesce(f.version, 0) ORDER BY n.number), '{}'),
+           coalesce(array_agg(f.number ORDER BY n.number), '{}'), coalesce(array_agg(f.place ORDER BY n.number), '{}')
+    INTO bases, stream_numbers, places
+    FROM unnest(names[1:stream_count]) WITH ORDINALITY AS n (name, number)
+    LEFT JOIN LATERAL (SELECT s1.version, s1.number, s1.ctid AS place FROM streams AS s1
+                       WHERE s1.stream = n.name LIMIT 1) AS f ON true;
     IF uniform AND cardinality(stream_limits) > 0 THEN
         uniform := (SELECT bool_and(f.base + f.total <= f.version_limit)
                     FROM unnest(bases, stream_totals, stream_limits) AS f (base, total, version_limit));
@@ -306,16 +319,23 @@ BEGIN
     END IF;
 
     IF written > 0 THEN
-        INSERT INTO streams AS t (stream, version)
-        SELECT d.name, d.base + d.more
-        FROM (SELECT unnest(names[1:stream_count]) AS name, unnest(bases) AS base, unnest(added) AS more) AS d
-        WHERE d.more > 0
-        ON CONFLICT (stream) DO UPDATE SET version = excluded.version;
+        UPDATE streams AS t SET version = d.version
+        FROM (SELECT unnest(places) AS place, unnest(bases) + unnest(added) AS version, unnest(added) AS more) AS d
+        WHERE t.ctid = d.place AND d.more > 0;
+        IF array_position(stream_numbers, NULL) IS NOT NULL THEN
+            FOR n IN 1 .. stream_count LOOP
+                IF stream_numbers[n] IS NULL AND added[n] > 0 THEN
+                    streams_made := streams_made + 1;
+                    stream_numbers[n] := streams_made;
+                    INSERT INTO streams VALUES (names[n], streams_made, added[n]);
+                END IF;
+            END LOOP;
+        END IF;
 
-        INSERT INTO events (position, version, recorded_us, occurred_us, schema_version, event_id, workspace_id,
+        INSERT INTO events (position, version, stream_number, recorded_us, occurred_us, schema_version, event_id, workspace_id,
                             personal_key, context_key, stream, type, data, metadata, personal, context, salt,
                             leaf_hash)
-        SELECT head + d.number, bases[d.stream] + d.rank, recorded, d.occurred, d.schema_version, d.event_id,
+        SELECT head + d.number, bases[d.stream] + d.rank, stream_numbers[d.stream], recorded, d.occurred, d.schema_version, d.event_id,
                d.workspace_id, d.personal_key, d.context_key, names[d.stream], d.type, d.data, d.metadata,
                d.personal, d.context, d.salt,
                sha256('\x00'::bytea || sha256(int8send(head + d.number) || int8send(bases[d.stream] + d.rank)
@@ -336,7 +356,9 @@ BEGIN
             head_notified := recorded;
             PERFORM pg_notify('linkledger_log', (head + written)::text);
         END IF;
-        UPDATE log_head SET last_position = head + written, recorded_us = recorded, notified_us = head_notified;
+        UPDATE log_head AS h
+        SET last_position = head + written, recorded_us = recorded, notified_us = head_notified,
+            last_stream = streams_made;
     END IF;
 
     IF known IS NULL THEN

@@ -33,7 +33,7 @@ protected:
     }
     void write_an_event() const {
         open()->execute(
-            "INSERT INTO events VALUES (1, 1, 0, 0, 1, gen_random_uuid(), gen_random_uuid(), "
+            "INSERT INTO events VALUES (1, 1, 1, 0, 0, 1, gen_random_uuid(), gen_random_uuid(), "
             "gen_random_uuid(),"
             " gen_random_uuid(), 'link-1', 'link.created', '{}', '{}', '', '', '', '')");
     }
