@@ -16,6 +16,9 @@ struct sqlite_log_options {
     std::size_t readers_max = 16;
     /// The WAL is copied back into the file once it has this many pages of 4 KiB, by a thread of its own.
     std::size_t checkpoint_pages = 8'192;
+    /// Clicks are entered in their index once the log has grown by so many events. Processes may differ in
+    /// it.
+    std::size_t file_clicks_each = 1'024;
     std::string vfs{};  ///< A registered VFS, for tests; empty: the default.
 };
 

@@ -12,6 +12,8 @@ using sql::sqlite::statement;
 
 constexpr std::size_t kept_statements_max = 64;
 constexpr std::string_view click_type = "link.clicked";
+/// How many events of a stream with clicks are looked up at once.
+constexpr std::size_t places_at_once = 1'024;
 
 /// In the order of the table, so that SQLite decodes a row once from front to back.
 constexpr std::string_view event_columns =
@@ -130,9 +132,19 @@ void add_narrowing(filter& to, read_query const& query, bool without_clicks) {
 }
 
 std::string_view index_for(read_query const& query, bool without_clicks) {
-    if (one_workspace(query))
-        return without_clicks ? "INDEXED BY events_workspace_but_clicks" : "INDEXED BY events_workspace";
-    return without_clicks ? "INDEXED BY events_but_clicks" : "NOT INDEXED";
+    if (!without_clicks) return "NOT INDEXED";
+    return one_workspace(query) ? "INDEXED BY events_workspace" : "INDEXED BY events_but_clicks";
+}
+
+bool matches(recorded_event const& event, read_query const& query) {
+    return (!one_workspace(query) || event.body.workspace_id == *query.workspace_id) &&
+           (query.types.empty() || contains(query.types, event.body.type)) &&
+           !contains(query.excluded_types, event.body.type);
+}
+
+version saturated_sum(version after, std::int64_t count) {
+    return after > std::numeric_limits<version>::max() - count ? std::numeric_limits<version>::max()
+                                                               : after + count;
 }
 
 }  // namespace
@@ -155,6 +167,7 @@ sqlite_reader::sqlite_reader(sqlite_log_options const& options) {
     connection.vfs = options.vfs;
     handle_ = sql::sqlite::open(options.path, connection);
     sql::sqlite::run(handle_.get(), "PRAGMA query_only=ON; PRAGMA wal_autocheckpoint=0;");
+    clicks_.emplace(handle_.get());
 }
 
 statement& sqlite_reader::prepare(std::string const& sql) {
@@ -183,61 +196,163 @@ position sqlite_reader::last() {
 
 read_page sqlite_reader::read(read_query const& query) {
     snapshot const one{*this};
-    read_page page;
-    page.events = matching(query);
+    auto page = matching(query);
     if (page.events.size() < query.limit)
-        page.scanned_to = std::max(std::min(query.until, last()), query.after);
+        page.scanned_to = std::max(std::min(page.scanned_to, last()), query.after);
     else
         page.scanned_to = page.events.empty() ? query.after : page.events.back().position;
     return page;
 }
 
-std::vector<recorded_event> sqlite_reader::matching(read_query const& query) {
+/// `scanned_to` is how far the search came, which may be beyond the head.
+read_page sqlite_reader::matching(read_query const& query) {
     bool const without_clicks = leaves_clicks_out(query);
-    filter chosen{std::string{event_columns}, {}, {}};
-    if (query.stream.empty()) {
-        chosen.text += index_for(query, without_clicks);
-        chosen.add(" WHERE position > ?", query.after);
-    } else {
-        auto const number = stream_number(query.stream);
-        if (!number) return {};
-        chosen.add("INDEXED BY events_stream WHERE stream_number = ?", *number);
-        chosen.add(" AND version >= ?", first_version_after(*number, query.after));
+    if (!query.stream.empty()) {
+        auto const stream = find_stream(query.stream);
+        if (!stream) return {{}, query.until};
+        bool const clicks = stream->clicks && !without_clicks;
+        return {clicks ? of_stream_with_clicks(query, *stream) : of_stream(query, *stream), query.until};
     }
+    if (one_workspace(query) && !without_clicks) return of_workspace_with_clicks(query);
+    return {of_log(query, without_clicks), query.until};
+}
+
+std::vector<recorded_event> sqlite_reader::of_log(read_query const& query, bool without_clicks) {
+    filter chosen{std::string{event_columns}, {}, {}};
+    chosen.text += index_for(query, without_clicks);
+    chosen.add(" WHERE position > ?", query.after);
     chosen.add(" AND position <= ?", query.until);
-    add_narrowing(chosen, query, without_clicks && query.stream.empty());
-    chosen.add(query.stream.empty() ? " ORDER BY position LIMIT ?" : " ORDER BY version LIMIT ?",
-               bounded(query.limit));
+    add_narrowing(chosen, query, without_clicks);
+    chosen.add(" ORDER BY position LIMIT ?", bounded(query.limit));
     auto& rows = prepare(chosen.text);
     reset_guard const guard{rows};
     chosen.bind(rows);
     return read_events(rows, query.limit);
 }
 
-std::optional<std::int64_t> sqlite_reader::stream_number(std::string const& stream) {
-    auto& row = prepare("SELECT number FROM streams WHERE stream = ?");
+/// Without its clicks, should it have any.
+std::vector<recorded_event> sqlite_reader::of_stream(read_query const& query, known_stream const& stream) {
+    filter chosen{std::string{event_columns}, {}, {}};
+    chosen.add("INDEXED BY events_stream WHERE stream_number = ?", stream.number);
+    chosen.add(" AND version >= ?", first_version_after(stream.number, query.after));
+    chosen.add(" AND position <= ?", query.until);
+    add_narrowing(chosen, query, true);
+    chosen.add(" ORDER BY version LIMIT ?", bounded(query.limit));
+    auto& rows = prepare(chosen.text);
+    reset_guard const guard{rows};
+    chosen.bind(rows);
+    return read_events(rows, query.limit);
+}
+
+std::vector<recorded_event> sqlite_reader::of_stream_with_clicks(read_query const& query,
+                                                                 known_stream const& stream) {
+    std::vector<recorded_event> events;
+    version after = clicks_->version_not_after(stream.number, query.after);
+    while (events.size() < query.limit) {
+        auto const next = places(stream, after, places_at_once);
+        for (auto const& place : next) {
+            if (place.position > query.until) return events;
+            if (place.position <= query.after) continue;
+            if (auto event = at(place.position); matches(event, query)) events.push_back(std::move(event));
+            if (events.size() == query.limit) return events;
+        }
+        if (next.size() < places_at_once) break;
+        after = next.back().version;
+    }
+    return events;
+}
+
+read_page sqlite_reader::of_workspace_with_clicks(read_query const& query) {
+    auto const clicks = clicks_->of_workspace(*query.workspace_id, query.after, query.until, query.limit);
+    auto const others = others_of_workspace(query, clicks.searched_to);
+    std::vector<position> both;
+    std::merge(clicks.positions.begin(), clicks.positions.end(), others.begin(), others.end(),
+               std::back_inserter(both));
+    if (both.size() > query.limit) both.resize(query.limit);
+    read_page page{{}, clicks.searched_to};
+    page.events.reserve(both.size());
+    for (position const where : both) page.events.push_back(at(where));
+    return page;
+}
+
+std::vector<position> sqlite_reader::others_of_workspace(read_query const& query, position until) {
+    filter chosen{"SELECT position FROM events INDEXED BY events_workspace", {}, {}};
+    chosen.add(" WHERE position > ?", query.after);
+    chosen.add(" AND position <= ?", until);
+    add_narrowing(chosen, query, true);
+    chosen.add(" ORDER BY position LIMIT ?", bounded(query.limit));
+    auto& rows = prepare(chosen.text);
+    reset_guard const guard{rows};
+    chosen.bind(rows);
+    std::vector<position> found;
+    while (rows.step()) found.push_back(rows.integer(0));
+    return found;
+}
+
+recorded_event sqlite_reader::at(position where) {
+    auto& row = prepare(std::string{event_columns} + "WHERE position = ?");
+    reset_guard const guard{row};
+    row.bind(1, where);
+    if (!row.step()) throw sql::error{sql::error::kind::other, "the log lacks an event that it is to have"};
+    recorded_event event;
+    read_event(row, event);
+    return event;
+}
+
+std::optional<sqlite_reader::known_stream> sqlite_reader::find_stream(std::string const& stream) {
+    auto& row = prepare("SELECT number, holds FROM streams WHERE stream = ?");
     reset_guard const guard{row};
     row.bind_text(1, stream);
     if (!row.step()) return std::nullopt;
-    return row.integer(0);
+    return known_stream{row.integer(0), (row.integer(1) & 1) != 0, (row.integer(1) & 2) != 0};
 }
 
-/// Positions rise with versions, so the first version beyond a position is found by halving.
+/// The next events of a stream by version, `limit` at most. Versions have no holes, so that many versions on
+/// from `after` there are as many events, of whichever kind.
+std::vector<event_place> sqlite_reader::places(known_stream const& stream, version after, std::size_t limit) {
+    version const until = saturated_sum(after, bounded(limit));
+    auto clicks =
+        stream.clicks ? clicks_->of_stream(stream.number, after, until) : std::vector<event_place>{};
+    if (!stream.others) return clicks;
+    auto& rows = prepare(
+        "SELECT version, position FROM events INDEXED BY events_stream WHERE stream_number = ? "
+        "AND version > ? AND version <= ? AND type <> 'link.clicked' ORDER BY version");
+    reset_guard const guard{rows};
+    rows.bind(1, stream.number);
+    rows.bind(2, after);
+    rows.bind(3, until);
+    std::vector<event_place> others, both;
+    while (rows.step()) others.push_back({rows.integer(0), rows.integer(1)});
+    std::merge(clicks.begin(), clicks.end(), others.begin(), others.end(), std::back_inserter(both),
+               [](event_place const& a, event_place const& b) { return a.version < b.version; });
+    return both;
+}
+
+version sqlite_reader::newest_but_clicks(std::int64_t stream_number) {
+    auto& row = prepare(
+        "SELECT max(version) FROM events INDEXED BY events_stream WHERE stream_number = ? "
+        "AND type <> 'link.clicked'");
+    reset_guard const guard{row};
+    row.bind(1, stream_number);
+    return row.step() ? row.integer(0) : 0;  // NULL reads as 0.
+}
+
+/// Positions rise with versions, so the first version beyond a position is found by halving. Versions of
+/// clicks are passed over.
 version sqlite_reader::first_version_after(std::int64_t stream_number, position after) {
     if (after <= 0) return 1;
-    auto& newest = prepare("SELECT max(version) FROM events WHERE stream_number = ?");
-    reset_guard const newest_guard{newest};
-    newest.bind(1, stream_number);
     version low = 1;
-    version high = (newest.step() ? newest.integer(0) : 0) + 1;
-    auto& at = prepare("SELECT position FROM events WHERE stream_number = ? AND version = ?");
+    version high = newest_but_clicks(stream_number) + 1;
+    auto& from = prepare(
+        "SELECT version, position FROM events INDEXED BY events_stream WHERE stream_number = ? "
+        "AND version >= ? AND type <> 'link.clicked' ORDER BY version LIMIT 1");
     while (low < high) {
         version const middle = low + (high - low) / 2;
-        reset_guard const guard{at};
-        at.bind(1, stream_number);
-        at.bind(2, middle);
-        if (at.step() && at.integer(0) <= after)
-            low = middle + 1;
+        reset_guard const guard{from};
+        from.bind(1, stream_number);
+        from.bind(2, middle);
+        if (from.step() && from.integer(1) <= after)
+            low = from.integer(0) + 1;
         else
             high = middle;
     }
@@ -247,25 +362,29 @@ version sqlite_reader::first_version_after(std::int64_t stream_number, position 
 std::vector<recorded_event> sqlite_reader::read_stream(std::string const& stream, version after,
                                                        std::size_t limit) {
     snapshot const one{*this};
-    auto const number = stream_number(stream);
-    if (!number) return {};
-    auto& rows =
-        prepare(std::string{event_columns} +
-                "INDEXED BY events_stream WHERE stream_number = ? AND version > ? ORDER BY version LIMIT ?");
+    auto const known = find_stream(stream);
+    if (!known) return {};
+    if (known->clicks) {
+        std::vector<recorded_event> events;
+        for (auto const& place : places(*known, after, limit)) events.push_back(at(place.position));
+        return events;
+    }
+    auto& rows = prepare(std::string{event_columns} +
+                         "INDEXED BY events_stream WHERE stream_number = ? AND version > ? "
+                         "AND type <> 'link.clicked' ORDER BY version LIMIT ?");
     reset_guard const guard{rows};
-    rows.bind(1, *number);
+    rows.bind(1, known->number);
     rows.bind(2, after);
     rows.bind(3, bounded(limit));
     return read_events(rows, limit);
 }
 
 version sqlite_reader::stream_version(std::string const& stream) {
-    auto& row = prepare(
-        "SELECT max(version) FROM events WHERE stream_number = (SELECT number FROM streams WHERE stream = "
-        "?)");
-    reset_guard const guard{row};
-    row.bind_text(1, stream);
-    return row.step() ? row.integer(0) : 0;  // NULL reads as 0.
+    snapshot const one{*this};
+    auto const known = find_stream(stream);
+    if (!known) return 0;
+    version const others = known->others ? newest_but_clicks(known->number) : 0;
+    return std::max(others, known->clicks ? clicks_->newest(known->number) : 0);
 }
 
 std::optional<std::string> sqlite_reader::claim_owner(std::string const& scope, std::string const& key) {

@@ -3,6 +3,7 @@
 
 #include "eventlog/event_log.h"
 #include "eventlog/sql/sqlite_handle.h"
+#include "eventlog/sqlite_click_lookup.h"
 #include "eventlog/sqlite_log.h"
 
 #include <condition_variable>
@@ -32,13 +33,29 @@ public:
 
 private:
     class snapshot;
+    /// A stream's number and the kinds of events that it has.
+    struct known_stream {
+        std::int64_t number = 0;
+        bool clicks = false;
+        bool others = false;
+    };
 
     sql::sqlite::statement& prepare(std::string const& sql);
-    std::vector<recorded_event> matching(read_query const& query);
-    std::optional<std::int64_t> stream_number(std::string const& stream);
+    read_page matching(read_query const& query);
+    std::vector<recorded_event> of_log(read_query const& query, bool without_clicks);
+    std::vector<recorded_event> of_stream(read_query const& query, known_stream const& stream);
+    std::vector<recorded_event> of_stream_with_clicks(read_query const& query, known_stream const& stream);
+    read_page of_workspace_with_clicks(read_query const& query);
+    std::vector<position> others_of_workspace(read_query const& query, position until);
+    recorded_event at(position where);
+
+    std::optional<known_stream> find_stream(std::string const& stream);
+    std::vector<event_place> places(known_stream const& stream, version after, std::size_t limit);
+    version newest_but_clicks(std::int64_t stream_number);
     version first_version_after(std::int64_t stream_number, position after);
 
     sql::sqlite::handle handle_;
+    std::optional<click_lookup> clicks_;
     std::unordered_map<std::string, sql::sqlite::statement> statements_;
 };
 

@@ -17,6 +17,12 @@ using sql::sqlite::statement;
 constexpr std::chrono::hours outcome_kept{24};
 constexpr int forgotten_at_once = 500;
 
+constexpr std::string_view click_type = "link.clicked";
+/// The bits of streams.holds.
+constexpr std::int64_t holds_clicks = 1, holds_others = 2;
+/// Of others' events so many are read at once before what is known is given up instead.
+constexpr position learned_max = 4'096;
+
 void bind_uuid(statement& to, int parameter, uuid const& id) {
     to.bind_bytes(parameter, id.bytes.data(), id.bytes.size());
 }
@@ -55,28 +61,6 @@ int tell_wal_pages(void* to, sqlite3*, char const*, int pages) {
 
 }  // namespace
 
-stream_state const* stream_cache::find(std::string const& stream) {
-    if (auto const found = young_.find(stream); found != young_.end()) return &found->second;
-    auto const found = old_.find(stream);
-    if (found == old_.end()) return nullptr;
-    auto const state = found->second;
-    put(stream, state);
-    return &young_.find(stream)->second;
-}
-
-void stream_cache::put(std::string const& stream, stream_state state) {
-    if (young_.size() >= generation_max) {
-        old_ = std::move(young_);
-        young_ = {};
-    }
-    young_[stream] = state;
-}
-
-void stream_cache::clear() {
-    young_.clear();
-    old_.clear();
-}
-
 std::vector<digest> body_hashes(append_batch const& batch) {
     std::vector<digest> hashes;
     for (auto const& append : batch.appends)
@@ -89,19 +73,25 @@ struct sqlite_writer::statements {
     explicit statements(sqlite3* on)
         : begin{on, "BEGIN IMMEDIATE"},
           commit{on, "COMMIT"},
-          read_head{on, "SELECT log_id, epoch, last, recorded_at FROM log_head"},
-          write_head{on, "UPDATE log_head SET last = ?1, recorded_at = ?2 WHERE id = 1"},
+          read_head{on, "SELECT log_id, epoch, last, recorded_at, streams, filed FROM log_head"},
+          write_head{on,
+                     "UPDATE log_head SET last = ?1, recorded_at = ?2, streams = ?3, filed = ?4 "
+                     "WHERE id = 1"},
           find_producer{on, "SELECT sequence, outcome FROM producers WHERE producer = ?1"},
           write_producer{
               on,
               "INSERT INTO producers (producer, sequence, recorded_at, outcome) VALUES (?1, ?2, ?3, ?4) "
               "ON CONFLICT (producer) DO UPDATE SET sequence = ?2, recorded_at = ?3, outcome = ?4"},
           forget_outcomes{on, "UPDATE producers SET outcome = x'' WHERE recorded_at < ?1 AND outcome <> x''"},
-          find_stream{on,
-                      "SELECT number, (SELECT max(version) FROM events WHERE stream_number = number) "
-                      "FROM streams WHERE stream = ?1"},
-          add_stream{on, "INSERT INTO streams (stream, number) VALUES (?1, ?2)"},
-          last_number{on, "SELECT max(stream_number) FROM events"},
+          find_stream{on, "SELECT number, holds FROM streams WHERE stream = ?1"},
+          newest_but_clicks{on,
+                            "SELECT max(version) FROM events INDEXED BY events_stream "
+                            "WHERE stream_number = ?1 AND type <> 'link.clicked'"},
+          add_stream{on, "INSERT INTO streams (stream, number, holds) VALUES (?1, ?2, ?3)"},
+          widen_stream{on, "UPDATE streams SET holds = ?2 WHERE stream = ?1"},
+          learn{on,
+                "SELECT position, stream_number, version, workspace_id, type, stream FROM events "
+                "NOT INDEXED WHERE position > ?1 AND position <= ?2 ORDER BY position"},
           add_event{
               on,
               "INSERT INTO events (position, stream_number, version, recorded_at, occurred_at, "
@@ -128,7 +118,7 @@ struct sqlite_writer::statements {
 
     statement begin, commit, read_head, write_head;
     statement find_producer, write_producer, forget_outcomes;
-    statement find_stream, add_stream, last_number, add_event;
+    statement find_stream, newest_but_clicks, add_stream, widen_stream, learn, add_event;
     statement find_claim, acquire_claim, release_claim;
     statement find_response, add_response, forget_responses;
     statement find_key, add_key, destroy_key;
@@ -166,7 +156,9 @@ private:
 sqlite_writer::sqlite_writer(sqlite_log_options const& options, std::function<void(std::size_t)> wal_pages)
     : wal_pages_(std::move(wal_pages)),
       handle_(sql::sqlite::open(options.path, connection_options(options))),
-      sql_(nullptr, [](statements* owned) { delete owned; }) {
+      sql_(nullptr, [](statements* owned) { delete owned; }),
+      clicks_(handle_.get()),
+      file_clicks_each_(options.file_clicks_each) {
     // The hook takes the place of SQLite's own checkpoints, which would run within some unlucky commit.
     sqlite3_wal_hook(handle_.get(), tell_wal_pages, &wal_pages_);
     sql::sqlite::run(handle_.get(), "PRAGMA cache_size=-16384; PRAGMA secure_delete=ON;");
@@ -182,9 +174,9 @@ void sqlite_writer::make_head_row() {
     if (has_row()) return;
     transaction own{*this};
     auto const id = random_bytes(16);
-    statement insert{
-        handle_.get(),
-        "INSERT OR IGNORE INTO log_head (id, log_id, epoch, last, recorded_at) VALUES (1, ?1, 1, 0, 0)"};
+    statement insert{handle_.get(),
+                     "INSERT OR IGNORE INTO log_head (id, log_id, epoch, last, recorded_at, streams, filed) "
+                     "VALUES (1, ?1, 1, 0, 0, 0, 0)"};
     insert.bind_bytes(1, id);
     insert.run();
     own.commit();
@@ -214,17 +206,52 @@ log_head sqlite_writer::read_head() {
     head.last = row.integer(2);
     head.recorded_at = domain::from_unix_us(row.integer(3));
     if (head.last != last_ || head.epoch != epoch_) {
-        forget_what_was_read();
-        last_ = head.last;
-        epoch_ = head.epoch;
+        streams_count_ = row.integer(4);
+        learn(head, row.integer(5));
     }
     return head;
 }
 
 void sqlite_writer::forget_what_was_read() {
-    streams_.clear();
     last_ = -1;
-    last_number_ = -1;
+    streams_.clear();
+}
+
+/// Others wrote, or this writer is new: reads what they wrote when it is little, and forgets what it knew
+/// when it is much. In either case every click that is not filed becomes known.
+void sqlite_writer::learn(log_head const& head, position filed) {
+    bool const little =
+        last_ >= 0 && head.epoch == epoch_ && head.last > last_ && head.last - last_ <= learned_max;
+    if (little) {
+        position const after = std::exchange(last_, -1);
+        learn_events(after, head.last);
+        if (filed != clicks_.filed()) clicks_.others_filed(filed);
+    } else {
+        forget_what_was_read();
+        clicks_.start_over(filed);
+        learn_events(filed, head.last);
+    }
+    epoch_ = head.epoch;
+    last_ = head.last;
+}
+
+void sqlite_writer::learn_events(position after, position until) {
+    auto& rows = sql_->learn;
+    reset_guard const guard{rows};
+    rows.bind(1, after);
+    rows.bind(2, until);
+    while (rows.step()) {
+        filed_click event{rows.integer(0), rows.integer(1), rows.integer(2), {}};
+        if (!rows.is_null(3)) copy_bytes(rows.bytes(3), event.workspace_id.bytes);
+        bool const is_click = rows.text(4) == click_type;
+        if (is_click) clicks_.add(event);
+        // Streams that are not known are looked up when they are written to.
+        std::string const stream{rows.text(5)};
+        if (auto* known = streams_.find(stream)) {
+            known->holds |= is_click ? holds_clicks : holds_others;
+            known->current = event.version;
+        }
+    }
 }
 
 /// What is stored when the batch was written before; nothing when its turn is now.
@@ -275,21 +302,36 @@ stream_state sqlite_writer::find_stream(std::string const& stream) {
     reset_guard const guard{find};
     find.bind_text(1, stream);
     if (!find.step()) return {};
-    stream_state const state{find.integer(0), find.integer(1)};
-    streams_.put(stream, state);
-    return state;
+    stream_state state{find.integer(0), find.integer(1), 0};
+    if ((state.holds & holds_clicks) != 0) state.current = clicks_.newest(state.number);
+    if ((state.holds & holds_others) != 0)
+        state.current = std::max(state.current, newest_but_clicks(state.number));
+    return streams_.put(stream, state);
 }
 
-std::int64_t sqlite_writer::add_stream(std::string const& stream) {
-    if (last_number_ < 0) {
-        reset_guard const guard{sql_->last_number};
-        last_number_ = sql_->last_number.step() ? sql_->last_number.integer(0) : 0;  // NULL reads as 0.
+version sqlite_writer::newest_but_clicks(std::int64_t number) {
+    auto& find = sql_->newest_but_clicks;
+    reset_guard const guard{find};
+    find.bind(1, number);
+    return find.step() ? find.integer(0) : 0;  // NULL reads as 0.
+}
+
+/// Makes the stream's row say that it holds events of this kind too.
+void sqlite_writer::make_room(std::string const& stream, stream_state& state, std::int64_t kind) {
+    if ((state.holds & kind) != 0) return;
+    bool const is_new = state.number == 0;
+    state.holds |= kind;
+    auto& change = is_new ? sql_->add_stream : sql_->widen_stream;
+    reset_guard const guard{change};
+    change.bind_text(1, stream);
+    if (is_new) {
+        state.number = ++streams_count_;
+        change.bind(2, state.number);
+        change.bind(3, state.holds);
+    } else {
+        change.bind(2, state.holds);
     }
-    reset_guard const guard{sql_->add_stream};
-    sql_->add_stream.bind_text(1, stream);
-    sql_->add_stream.bind(2, ++last_number_);
-    sql_->add_stream.run();
-    return last_number_;
+    change.run();
 }
 
 void sqlite_writer::write(append_batch const& batch, batch_plan const& plan,
@@ -311,13 +353,15 @@ void sqlite_writer::write(append_batch const& batch, batch_plan const& plan,
 }
 
 void sqlite_writer::write_event(planned_event const& event, timestamp recorded_at, digest const& body_hash) {
-    auto stream = find_stream(*event.stream);
-    if (stream.number == 0) stream.number = add_stream(*event.stream);
+    auto const& body = *event.body;
+    bool const is_click = body.type == click_type;
+    auto* known = streams_.find(*event.stream);
+    auto& stream = known != nullptr ? *known : streams_.put(*event.stream, find_stream(*event.stream));
+    make_room(*event.stream, stream, is_click ? holds_clicks : holds_others);
     stream.current = event.version;
-    streams_.put(*event.stream, stream);
+    if (is_click) clicks_.add({event.position, stream.number, event.version, body.workspace_id});
 
     digest const leaf = leaf_hash(commitment(event.position, event.version, recorded_at, body_hash));
-    auto const& body = *event.body;
     auto& add = sql_->add_event;
     add.bind(1, event.position);
     add.bind(2, stream.number);
@@ -367,8 +411,12 @@ void sqlite_writer::write_responses(batch_plan const& plan) {
 
 void sqlite_writer::write_head(batch_plan const& plan) {
     if (plan.events.empty()) return;
+    // Never without the row that says so.
+    if (static_cast<std::size_t>(plan.last - clicks_.filed()) >= file_clicks_each_) clicks_.file(plan.last);
     sql_->write_head.bind(1, plan.last);
     sql_->write_head.bind(2, domain::to_unix_us(plan.recorded_at));
+    sql_->write_head.bind(3, streams_count_);
+    sql_->write_head.bind(4, clicks_.filed());
     sql_->write_head.run();
 }
 

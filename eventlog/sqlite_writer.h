@@ -4,13 +4,14 @@
 #include "eventlog/append_rules.h"
 #include "eventlog/event_log.h"
 #include "eventlog/sql/sqlite_handle.h"
+#include "eventlog/sqlite_click_filing.h"
 #include "eventlog/sqlite_log.h"
+#include "eventlog/sqlite_recent.h"
 
 #include <functional>
 #include <memory>
 #include <optional>
 #include <string>
-#include <unordered_map>
 #include <vector>
 
 namespace linkledger::eventlog {
@@ -18,21 +19,8 @@ namespace linkledger::eventlog {
 /// Where the next event of a stream goes. Number 0: the stream does not exist yet.
 struct stream_state {
     std::int64_t number = 0;
+    std::int64_t holds = 0;  ///< 1: clicks, 2: other events, 3: both.
     version current = 0;
-};
-
-/// Streams lately written, in two generations: when the young one is full it becomes the old one, so what is
-/// in use stays and nothing is counted or sorted.
-class stream_cache {
-public:
-    [[nodiscard]] stream_state const* find(std::string const& stream);
-    void put(std::string const& stream, stream_state state);
-    void clear();
-
-private:
-    static constexpr std::size_t generation_max = 32'768;
-    using generation = std::unordered_map<std::string, stream_state>;
-    generation young_, old_;
 };
 
 /// Body hashes of a batch's events, in their order: computed before any lock is taken.
@@ -75,17 +63,23 @@ private:
     void write_head(batch_plan const& plan);
     void write_producer(append_batch const& batch, batch_plan const& plan);
     stream_state find_stream(std::string const& stream);
-    std::int64_t add_stream(std::string const& stream);
+    version newest_but_clicks(std::int64_t number);
+    void make_room(std::string const& stream, stream_state& state, std::int64_t kind);
     void forget_what_was_read();
+    void learn(log_head const& head, position filed);
+    void learn_events(position after, position until);
 
     std::function<void(std::size_t)> wal_pages_;
     sql::sqlite::handle handle_;
     std::unique_ptr<statements, void (*)(statements*)> sql_;
 
-    stream_cache streams_;
+    // What is known of the log as it was at `last_`; -1: nothing.
     std::int64_t epoch_ = 0;
-    position last_ = -1;  ///< While the head says the same, nobody else wrote and the cache is right.
-    std::int64_t last_number_ = -1;
+    position last_ = -1;
+    std::int64_t streams_count_ = 0;
+    recent<std::string, stream_state> streams_;
+    click_filing clicks_;
+    std::size_t file_clicks_each_;
 };
 
 }  // namespace linkledger::eventlog

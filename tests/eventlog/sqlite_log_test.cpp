@@ -12,7 +12,7 @@ namespace {
 
 class sqlite_under_test final : public log_under_test {
 public:
-    sqlite_under_test() {
+    explicit sqlite_under_test(std::size_t file_clicks_each) : file_clicks_each_(file_clicks_each) {
         migrations::up({sql::dialect::sqlite, path(), ""});
         reopen();
     }
@@ -21,6 +21,7 @@ public:
         log_.reset();
         eventlog::sqlite_log_options options;
         options.path = path();
+        options.file_clicks_each = file_clicks_each_;
         auto opened = eventlog::open_sqlite_log(options);
         if (!opened) throw std::runtime_error{opened.error().detail};
         log_ = std::move(opened.value());
@@ -29,15 +30,24 @@ public:
 private:
     [[nodiscard]] std::string path() const { return folder_.file("linkledger.db"); }
 
+    std::size_t file_clicks_each_;
     temp_folder folder_;
     std::unique_ptr<eventlog::event_log> log_;
 };
 
 log_factory sqlite() {
-    return {"Sqlite", [] { return std::make_unique<sqlite_under_test>(); }};
+    return {"Sqlite", [] {
+                return std::make_unique<sqlite_under_test>(eventlog::sqlite_log_options{}.file_clicks_each);
+            }};
+}
+
+/// Its directories of clicks end within what a case writes.
+log_factory sqlite_filing_often() {
+    return {"SqliteFilingOften", [] { return std::make_unique<sqlite_under_test>(3); }};
 }
 
 }  // namespace
 }  // namespace linkledger::test
 
 LINKLEDGER_LOG_CONFORMANCE(Sqlite, sqlite());
+LINKLEDGER_LOG_CONFORMANCE(SqliteFilingOften, sqlite_filing_often());

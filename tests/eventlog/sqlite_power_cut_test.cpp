@@ -58,7 +58,8 @@ private:
         sqlite_log_options options;
         options.path = path();
         options.vfs = disk_.name();
-        options.checkpoint_pages = 40;  // So that cuts fall into checkpoints as well.
+        options.checkpoint_pages = 40;  // So that cuts fall into checkpoints as well,
+        options.file_clicks_each = 60;  // and into commits that file clicks.
         auto opened = open_sqlite_log(options);
         return opened ? std::move(opened.value()) : nullptr;
     }

@@ -89,6 +89,12 @@ TEST_F(SqliteProcesses, RaceForPositionsAndATailingReaderSeesThemInOrder) {
     EXPECT_THAT(check.violations(), IsEmpty());
     EXPECT_EQ(acknowledged.size(), std::size_t{writers * batches});
     EXPECT_THAT(check.missing(acknowledged), IsEmpty());
+    for (std::string const stream : {"own-1", "shared-3"}) {
+        std::vector<recorded_event> of_stream;
+        std::copy_if(seen.begin(), seen.end(), std::back_inserter(of_stream),
+                     [&](recorded_event const& event) { return event.stream == stream; });
+        EXPECT_EQ(log->read_stream(stream, 0, expected).value(), of_stream);
+    }
 }
 
 TEST_F(SqliteProcesses, ReadWhileAWriteTransactionIsOpen) {
