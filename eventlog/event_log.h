@@ -260,6 +260,10 @@ public:
 
     virtual result<read_page> read(read_query const& query) = 0;
 
+    /// The leaf hashes of positions after + 1, after + 2, …, `limit` at most; fewer at the head. Nothing else
+    /// is read, so following the whole log costs little. `corrupted`: a position is missing.
+    virtual result<std::vector<digest>> read_leaf_hashes(position after, std::size_t limit) = 0;
+
     /// Events of one stream with `version > after`, oldest first.
     virtual result<std::vector<recorded_event>> read_stream(std::string const& stream, version after,
                                                             std::size_t limit) = 0;

@@ -76,6 +76,14 @@ public:
         return page;
     }
 
+    result<std::vector<digest>> read_leaf_hashes(position after, std::size_t limit) override {
+        std::shared_lock const lock{mutex_};
+        std::vector<digest> hashes;
+        for (position at = std::max<position>(after, 0) + 1; at <= head_.last && hashes.size() < limit; ++at)
+            hashes.push_back(events_[static_cast<std::size_t>(at - 1)].leaf_hash);
+        return hashes;
+    }
+
     result<std::vector<recorded_event>> read_stream(std::string const& stream, version after,
                                                     std::size_t limit) override {
         std::shared_lock const lock{mutex_};

@@ -91,6 +91,7 @@ public:
     result<log_head> head() override;
     result<batch_outcome> append(append_batch const& batch) override;
     result<read_page> read(read_query const& query) override;
+    result<std::vector<digest>> read_leaf_hashes(position after, std::size_t limit) override;
     result<std::vector<recorded_event>> read_stream(std::string const& stream, version after,
                                                     std::size_t limit) override;
     result<version> stream_version(std::string const& stream) override;
@@ -234,6 +235,10 @@ result<read_page> postgres_log::read(read_query const& query) {
         return read_page_up_to(c, query, std::min(bound, query.until),
                                std::chrono::steady_clock::now() + options_.statement_timeout / 4);
     });
+}
+
+result<std::vector<digest>> postgres_log::read_leaf_hashes(position after, std::size_t limit) {
+    return with_reader([&](sql::connection& c) { return read_leaf_hash_page(c, after, limit); });
 }
 
 result<std::vector<recorded_event>> postgres_log::read_stream(std::string const& stream, version after,

@@ -134,6 +134,26 @@ read_page read_page_up_to(sql::connection& from, read_query const& query, positi
     return page;
 }
 
+std::vector<digest> read_leaf_hash_page(sql::connection& from, position after, std::size_t limit) {
+    // One row for all: thousands of rows would cost more than what they hold.
+    position const start = std::max<position>(after, 0);
+    std::vector<digest> hashes;
+    from.query(
+        "SELECT string_agg(leaf_hash, ''::bytea ORDER BY position), count(*), max(position) FROM events"
+        " WHERE position > $1 AND position <= $2",
+        {start, start + limit_of(limit)}, [&](sql::row const& r) {
+            auto const count = r.integer(1);
+            if (count == 0) return;
+            std::string const all = r.bytes(0);
+            if (r.integer(2) != start + count ||
+                all.size() != static_cast<std::size_t>(count) * sizeof(digest))
+                throw sql::error(sql::error::kind::other, "PostgreSQL: positions are missing in the log");
+            hashes.resize(static_cast<std::size_t>(count));
+            std::memcpy(hashes.data(), all.data(), all.size());
+        });
+    return hashes;
+}
+
 std::vector<recorded_event> read_stream_events(sql::connection& from, std::string const& stream,
                                                version after, std::size_t limit) {
     return collect(

@@ -9,6 +9,9 @@ namespace linkledger::eventlog {
 /// The query's events up to `bound`. A search for rare types ends at `deadline` with what it has found.
 [[nodiscard]] read_page read_page_up_to(sql::connection& from, read_query const& query, position bound,
                                         std::chrono::steady_clock::time_point deadline);
+/// The leaf hashes of the positions that follow `after`.
+[[nodiscard]] std::vector<digest> read_leaf_hash_page(sql::connection& from, position after,
+                                                      std::size_t limit);
 /// A stream's events with `version > after`, oldest first.
 [[nodiscard]] std::vector<recorded_event> read_stream_events(sql::connection& from, std::string const& stream,
                                                              version after, std::size_t limit);

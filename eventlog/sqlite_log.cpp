@@ -72,6 +72,10 @@ public:
         return reading([&](sqlite_reader& reader) { return reader.read(query); });
     }
 
+    result<std::vector<digest>> read_leaf_hashes(position after, std::size_t limit) override {
+        return reading([&](sqlite_reader& reader) { return reader.read_leaf_hashes(after, limit); });
+    }
+
     result<std::vector<recorded_event>> read_stream(std::string const& stream, version after,
                                                     std::size_t limit) override {
         return reading([&](sqlite_reader& reader) { return reader.read_stream(stream, after, limit); });

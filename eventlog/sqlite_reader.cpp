@@ -230,6 +230,23 @@ std::vector<recorded_event> sqlite_reader::of_log(read_query const& query, bool 
     return read_events(rows, query.limit);
 }
 
+std::vector<digest> sqlite_reader::read_leaf_hashes(position after, std::size_t limit) {
+    auto& rows = prepare(
+        "SELECT position, leaf_hash FROM events NOT INDEXED WHERE position > ? ORDER BY position LIMIT ?");
+    reset_guard const guard{rows};
+    position next = std::max<position>(after, 0);
+    rows.bind(1, next);
+    rows.bind(2, bounded(limit));
+    std::vector<digest> hashes;
+    while (rows.step()) {
+        if (rows.integer(0) != ++next)
+            throw sql::error{sql::error::kind::other,
+                             "position " + std::to_string(next) + " is missing in the log"};
+        copy_bytes(rows.bytes(1), hashes.emplace_back());
+    }
+    return hashes;
+}
+
 /// Without its clicks, should it have any.
 std::vector<recorded_event> sqlite_reader::of_stream(read_query const& query, known_stream const& stream) {
     filter chosen{std::string{event_columns}, {}, {}};

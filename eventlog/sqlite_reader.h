@@ -23,6 +23,7 @@ public:
     [[nodiscard]] log_head head();
     [[nodiscard]] position last();
     [[nodiscard]] read_page read(read_query const& query);
+    [[nodiscard]] std::vector<digest> read_leaf_hashes(position after, std::size_t limit);
     [[nodiscard]] std::vector<recorded_event> read_stream(std::string const& stream, version after,
                                                           std::size_t limit);
     [[nodiscard]] version stream_version(std::string const& stream);

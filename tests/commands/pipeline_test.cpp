@@ -28,6 +28,10 @@ public:
     eventlog::result<eventlog::read_page> read(eventlog::read_query const& query) override {
         return inner_.read(query);
     }
+    eventlog::result<std::vector<eventlog::digest>> read_leaf_hashes(eventlog::position after,
+                                                                     std::size_t limit) override {
+        return inner_.read_leaf_hashes(after, limit);
+    }
     eventlog::result<std::vector<eventlog::recorded_event>> read_stream(std::string const& stream,
                                                                         eventlog::version after,
                                                                         std::size_t limit) override {

@@ -118,6 +118,17 @@ TEST_P(LogReads, OfAStreamComeOldestFirst) {
     EXPECT_THAT(versions(5, 2), IsEmpty());
 }
 
+TEST_P(LogReads, OfLeafHashesGiveThemInOrderOfPosition) {
+    COMMIT_TEN_EVENTS();
+    std::vector<digest> all;
+    for (recorded_event const& event : everything()) all.push_back(event.leaf_hash);
+    ASSERT_EQ(all.size(), 10);
+    EXPECT_EQ(log().read_leaf_hashes(0, 100).value(), all);
+    EXPECT_EQ(log().read_leaf_hashes(3, 4).value(), (std::vector<digest>{all.begin() + 3, all.begin() + 7}));
+    EXPECT_EQ(log().read_leaf_hashes(9, 4).value(), (std::vector<digest>{all.back()}));
+    EXPECT_THAT(log().read_leaf_hashes(10, 4).value(), IsEmpty());
+}
+
 TEST_P(LogReads, WaitForTheNextEvent) {
     commit_one(to_stream("a"));
     EXPECT_TRUE(log().wait_beyond(0, std::chrono::milliseconds{0}));

@@ -85,6 +85,11 @@ result<read_page> faulty_log::read(read_query const& query) {
     return inner_.read(query);
 }
 
+result<std::vector<digest>> faulty_log::read_leaf_hashes(position after, std::size_t limit) {
+    if (is_away()) return store_is_away();
+    return inner_.read_leaf_hashes(after, limit);
+}
+
 result<std::vector<recorded_event>> faulty_log::read_stream(std::string const& stream, version after,
                                                             std::size_t limit) {
     if (is_away()) return store_is_away();

@@ -22,7 +22,7 @@ enum class fault {
 };
 
 /// Passes everything to `inner`, which must outlive it. Safe to call from any thread.
-class faulty_log final : public eventlog::event_log {
+class faulty_log : public eventlog::event_log {
 public:
     explicit faulty_log(eventlog::event_log& inner) : inner_(inner) {}
 
@@ -42,6 +42,8 @@ public:
     eventlog::result<eventlog::log_head> head() override;
     eventlog::result<eventlog::batch_outcome> append(eventlog::append_batch const& batch) override;
     eventlog::result<eventlog::read_page> read(eventlog::read_query const& query) override;
+    eventlog::result<std::vector<eventlog::digest>> read_leaf_hashes(eventlog::position after,
+                                                                     std::size_t limit) override;
     eventlog::result<std::vector<eventlog::recorded_event>> read_stream(std::string const& stream,
                                                                         eventlog::version after,
                                                                         std::size_t limit) override;
