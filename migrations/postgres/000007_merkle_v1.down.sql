@@ -1,0 +1,2 @@
+DROP TABLE merkle_heads;
+DROP TABLE merkle_tiles;

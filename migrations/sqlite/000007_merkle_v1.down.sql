@@ -1,0 +1,3 @@
+-- database: merkle-v1
+DROP TABLE merkle_heads;
+DROP TABLE merkle_tiles;
