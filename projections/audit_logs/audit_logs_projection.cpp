@@ -50,10 +50,11 @@ void audit_logs_projection::apply(event_batch batch, sql::connection& transactio
         if (!std::holds_alternative<ev::click::clicked>(event->event)) rows.push_back(to_row(*event));
     }
     if (rows.empty()) return;
-    transaction.copy_rows("audit_logs_v1",
-                          {"id", "workspace_id", "user_id", "action", "resource_type", "resource_id",
-                           "old_values", "new_values", "metadata", "ip_address", "user_agent", "created_at"},
-                          rows);
+    transaction.copy_rows(
+        "audit_logs_v1",
+        {"id", "workspace_id", "user_id", "action", "resource_type", "resource_id", "old_values",
+         "new_values", "metadata", "ip_address", "user_agent", "created_at", "position"},
+        rows);
 }
 
 namespace {
@@ -185,7 +186,8 @@ sql::parameters to_row(decoded_event const& event) {
             body.metadata,
             sql::bind(event.context.ip_address),
             sql::bind(event.context.user_agent),
-            event.stored.recorded_at};
+            event.stored.recorded_at,
+            event.stored.position};
 }
 
 }  // namespace

@@ -12,6 +12,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
 
 namespace linkledger::projections::audit_logs {
 
@@ -28,10 +29,11 @@ struct audit_row {
     std::optional<std::string> ip_address;
     std::optional<std::string> user_agent;
     domain::timestamp created_at;
+    std::int64_t position = 0;  ///< Of the event in the log, which rows are listed by.
 };
 BOOST_DESCRIBE_STRUCT(audit_row, (),
                       (id, workspace_id, user_id, action, resource_type, resource_id, old_values, new_values,
-                       metadata, ip_address, user_agent, created_at))
+                       metadata, ip_address, user_agent, created_at, position))
 
 struct audit_list_query {
     std::optional<domain::workspace_id> workspace_id;  ///< None: all, the events of no workspace included.
@@ -41,9 +43,14 @@ struct audit_list_query {
     std::optional<domain::uuid> resource_id;
     std::optional<domain::timestamp> from;  ///< Inclusive.
     std::optional<domain::timestamp> to;    ///< Exclusive.
-    sort_order order = sort_order::desc;    ///< By created_at.
+    sort_order order = sort_order::desc;    ///< By position, and so by created_at.
     page_request page{};                    ///< Cursors are offered.
 };
 [[nodiscard]] page_of<audit_row> list_audit_logs(sql::connection& rows, audit_list_query const& query);
+
+/// Up to `limit` rows behind the position `after` (in the query's order; none: from the first on), without
+/// counting them: to go through them all. The query's page is not looked at.
+[[nodiscard]] std::vector<audit_row> read_audit_logs(sql::connection& rows, audit_list_query const& query,
+                                                     std::optional<std::int64_t> after, std::int64_t limit);
 
 }  // namespace linkledger::projections::audit_logs

@@ -107,6 +107,13 @@ conditions conditions_of(domain::link_id const& link, std::optional<bool> is_bot
     return which;
 }
 
+void cut_off(conditions& which, time_cut const& cut, sql::dialect dialect) {
+    auto const before = which.value(cut.before);
+    auto const at = which.value(cut.before);
+    which.require("(created_at < " + before + " OR (created_at = " + at + " AND " +
+                  is_one_of(dialect, "id", which.value(json_array(cut.ids))) + "))");
+}
+
 }  // namespace
 
 page_of<click_row> list_clicks(sql::connection& rows, click_list_query const& query) {
@@ -118,7 +125,8 @@ page_of<click_row> list_clicks(sql::connection& rows, click_list_query const& qu
 }
 
 link_stats get_stats(sql::connection& rows, stats_query const& query) {
-    conditions const which = conditions_of(query.link_id, false, query.from, query.to);
+    conditions which = conditions_of(query.link_id, false, query.from, query.to);
+    if (query.cut) cut_off(which, *query.cut, rows.dialect());
     link_stats stats;
     stats.link_id = query.link_id;
     stats.from = query.from;
@@ -137,6 +145,15 @@ link_stats get_stats(sql::connection& rows, stats_query const& query) {
                                 r.integer(1), r.integer(2)};
         });
     return stats;
+}
+
+std::int64_t unique_clicks_at(sql::connection& rows, domain::link_id const& link, time_cut const& cut) {
+    conditions which = conditions_of(link, false, std::nullopt, std::nullopt);
+    cut_off(which, cut, rows.dialect());
+    return rows
+        .query_one("SELECT count(DISTINCT visitor_id) FROM clicks_v1" + which.where(), which.values(),
+                   [](sql::row const& r) { return r.integer(0); })
+        .value_or(0);
 }
 
 }  // namespace linkledger::projections::clicks

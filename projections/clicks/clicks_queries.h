@@ -4,6 +4,7 @@
 #include "domain/ids.h"
 #include "domain/time.h"
 #include "eventlog/sql/connection.h"
+#include "projections/moments.h"
 #include "projections/paging.h"
 
 #include <boost/describe/class.hpp>
@@ -106,7 +107,12 @@ struct stats_query {
     std::optional<domain::timestamp> from;  ///< Inclusive; none: from the first click on.
     std::optional<domain::timestamp> to;    ///< Exclusive; none: to the last click.
     clicks::interval interval = clicks::interval::day;
+    std::optional<time_cut> cut{};  ///< As it was at an earlier moment.
 };
 [[nodiscard]] link_stats get_stats(sql::connection& rows, stats_query const& query);
+
+/// A link's unique clicks at an earlier moment.
+[[nodiscard]] std::int64_t unique_clicks_at(sql::connection& rows, domain::link_id const& link,
+                                            time_cut const& cut);
 
 }  // namespace linkledger::projections::clicks
