@@ -15,6 +15,10 @@ class event_log;
 class keyring;
 }  // namespace linkledger::eventlog
 
+namespace linkledger::eventlog::merkle {
+class published_log;
+}
+
 namespace linkledger::projections {
 class read_store;
 class runner;
@@ -43,7 +47,8 @@ struct services {
     eventlog::keyring& keys;
     commands::command_bus& bus;
     projections::read_store& reads;
-    projections::runner* runner = nullptr;  ///< None: projections run in other processes.
+    projections::runner* runner = nullptr;            ///< None: projections run in other processes.
+    eventlog::merkle::published_log* tree = nullptr;  ///< None: /log is not served.
 };
 
 class application {

@@ -27,6 +27,11 @@ constexpr auto list = parameter_group::waiting | parameter_group::paging;
 constexpr auto cursor_list = list | parameter_group::cursor;
 
 constexpr parameter order{"order", choice, "Of the sort.", "asc,desc"};
+constexpr parameter as_of{"as_of", text,
+                          "As it was: a position of the log, or an RFC 3339 time of recording."};
+constexpr std::array as_of_parameters{as_of};
+constexpr std::array diff_parameters{parameter{"from", text, "The earlier moment: a position, or a time."},
+                                     parameter{"to", text, "The later one; now unless told."}};
 constexpr parameter from{"from", time, "Inclusive."};
 constexpr parameter to{"to", time, "Exclusive."};
 
@@ -47,8 +52,8 @@ constexpr std::array link_parameters{
     order};
 constexpr std::array click_parameters{parameter{"is_bot", boolean, "Only bots, or only people."}, from, to,
                                       order};
-constexpr std::array stats_parameters{from, to,
-                                      parameter{"interval", choice, "Of the series.", "hour,day,month"}};
+constexpr std::array stats_parameters{
+    from, to, parameter{"interval", choice, "Of the series.", "hour,day,month"}, as_of};
 constexpr std::array audit_parameters{
     parameter{"action", text, "The event's type, like link.created."},
     parameter{"user_id", uuid, "Who did it."},
@@ -90,34 +95,34 @@ constexpr std::array table{
 
     endpoint{method::get, "/v1/workspaces", scope::read, "Workspaces of the key's user", list_workspaces,
              workspace_parameters, list, response_of<page_of<accounts::workspace_row>>},
-    endpoint{method::get,
-             "/v1/workspaces/{id}",
-             scope::read,
-             "A workspace",
-             get_workspace,
-             {},
-             waiting,
-             response_of<accounts::workspace_row>},
+    endpoint{method::get, "/v1/workspaces/{id}", scope::read, "A workspace", get_workspace, as_of_parameters,
+             waiting, response_of<accounts::workspace_row>},
     endpoint{method::get, "/v1/workspaces/{id}/members", scope::read, "Its members", list_members,
              member_parameters, list, response_of<page_of<accounts::member_row>>},
     endpoint{method::get, "/v1/workspaces/{id}/invitations", scope::read, "Its invitations", list_invitations,
              invitation_parameters, list, response_of<page_of<accounts::invitation_row>>},
-    endpoint{method::get, "/v1/workspaces/{id}/audit-logs", scope::audit,
-             "Who did what, when, with old and new values", list_audit_logs, audit_parameters, cursor_list,
-             response_of<page_of<audit::audit_row>>},
+    endpoint{
+        method::get, "/v1/workspaces/{id}/audit-logs", scope::audit,
+        "Who did what, when, with old and new values; all of it by Accept text/csv or application/x-ndjson",
+        list_audit_logs, audit_parameters, cursor_list, response_of<page_of<audit::audit_row>>},
     endpoint{method::get, "/v1/links", scope::read, "Links", list_links, link_parameters, list,
              response_of<page_of<links::link_row>>},
-    endpoint{method::get,
-             "/v1/links/{id}",
-             scope::read,
-             "A link, deleted or not",
-             get_link,
-             {},
-             waiting,
-             response_of<links::link_row>},
+    endpoint{method::get, "/v1/links/{id}", scope::read, "A link, deleted or not", get_link, as_of_parameters,
+             waiting, response_of<links::link_row>},
     endpoint{method::get, "/v1/links/{id}/history", scope::read, "A link's events, its clicks apart",
              get_link_history, history_parameters, parameter_group::none, response_of<event_page>,
              "application/json", "Log"},
+    endpoint{method::get, "/v1/links/{id}/diff", scope::read, "What changed in a link between two moments",
+             get_link_diff, diff_parameters, waiting, response_of<link_diff>},
+    endpoint{method::get, "/v1/workspaces/{id}/history", scope::audit,
+             "A workspace's events: its name, members and invitations", get_workspace_history,
+             history_parameters, parameter_group::none, response_of<event_page>, "application/json", "Log"},
+    endpoint{method::get, "/v1/api-keys/{id}/history", scope::audit, "An API key's events",
+             get_api_key_history, history_parameters, parameter_group::none, response_of<event_page>,
+             "application/json", "Log"},
+    endpoint{method::get, "/v1/users/{id}/history", scope::audit,
+             "A user's events; for the user and the first admin", get_user_history, history_parameters,
+             parameter_group::none, response_of<event_page>, "application/json", "Log"},
     endpoint{method::get, "/v1/links/{id}/clicks", scope::read, "A link's clicks, one by one", list_clicks,
              click_parameters, cursor_list, response_of<page_of<clicks::click_row>>},
     endpoint{method::get, "/v1/links/{id}/stats", scope::read,
@@ -129,6 +134,38 @@ constexpr std::array table{
         "live (Last-Event-ID goes on)",
         get_events, event_parameters, parameter_group::none, response_of<event_page>, "application/json",
         "Log"},
+    endpoint{
+        method::get,
+        "/v1/events/{position}/proof",
+        scope::audit,
+        "That the event is in the signed log: a C2SP tlog-proof, and the opening of its leaf. With Accept "
+        "text/plain the proof alone (its extra line is the opening)",
+        get_event_proof,
+        {},
+        parameter_group::none,
+        response_of<event_proof_answer>,
+        "application/json",
+        "Log"},
+    endpoint{method::get,
+             "/log/checkpoint",
+             std::nullopt,
+             "The signed head of the log (C2SP tlog-checkpoint)",
+             get_checkpoint,
+             {},
+             parameter_group::none,
+             nullptr,
+             "text/plain; charset=utf-8",
+             "Log"},
+    endpoint{method::get,
+             "/log/tile/{rest}",
+             std::nullopt,
+             "Tiles and entries of the log (C2SP tlog-tiles): <L>/<N>[.p/<W>] or entries/<N>[.p/<W>]",
+             get_log_tile,
+             {},
+             parameter_group::none,
+             nullptr,
+             "application/octet-stream",
+             "Log"},
     endpoint{method::get,
              "/v1/projections",
              scope::read,

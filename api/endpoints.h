@@ -41,7 +41,8 @@ enum class parameter_group : unsigned { none = 0, waiting = 1, paging = 2, curso
 
 struct endpoint {
     method verb = method::get;
-    std::string_view path;               ///< `/v1/links/{id}`; `{id}` is a UUID, other names are text.
+    /// `/v1/links/{id}`; `{id}` is a UUID, other names are text. `{rest}` at the end is all that is left.
+    std::string_view path;
     std::optional<domain::scope> scope;  ///< None: open to everyone.
     std::string_view summary;
     awaitable<void> (*handle)(exchange&);

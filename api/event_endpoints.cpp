@@ -265,8 +265,9 @@ void start_stream(exchange& x, wanted_events wanted, format how) {
                   ",\"head\":" + std::to_string(head->value().last) + "}");
 }
 
-/// The workspace of a stream, by its first event. None: there is no such stream, or the log is away; refused.
-[[nodiscard]] awaitable<std::optional<domain::workspace_id>> workspace_of(exchange& x, std::string stream) {
+/// The first event of a stream. None: there is no such stream, or the log is away; refused.
+[[nodiscard]] awaitable<std::optional<eventlog::recorded_event>> first_of(exchange& x, std::string stream,
+                                                                          std::string_view what) {
     std::optional<eventlog::result<std::vector<eventlog::recorded_event>>> first;
     std::function<void()> ask = [&] { first.emplace(x.shared.on.log.read_stream(stream, 0, 1)); };
     if (!co_await run_off_thread(x, std::move(ask))) co_return std::nullopt;
@@ -276,26 +277,52 @@ void start_stream(exchange& x, wanted_events wanted, format how) {
     }
     if (first->value().empty()) {
         domain::refusal const unknown{
-            domain::refusal_code::not_found, "There is no such link for this key.", {}};
+            domain::refusal_code::not_found, "There is no such " + std::string{what} + " for this key.", {}};
         x.refuse(unknown);
         co_return std::nullopt;
     }
-    co_return domain::workspace_id{first->value().front().body.workspace_id};
+    co_return std::move(first->value().front());
+}
+
+/// The events of one stream. Who may read its workspace sees it; of a stream that belongs to no workspace,
+/// its user and the first admin.
+[[nodiscard]] awaitable<void> answer_history(exchange& x, std::string stream, std::string_view what) {
+    auto const first = co_await first_of(x, stream, what);
+    if (!first) co_return;
+    domain::workspace_id const workspace{first->body.workspace_id};
+    bool const is_own = !x.who.workspace_id && stream == domain::stream_of(x.who.user_id);
+    if (workspace.value.is_nil() && !is_own && !x.who.root) {
+        domain::refusal const unknown{
+            domain::refusal_code::not_found, "There is no such " + std::string{what} + " for this key.", {}};
+        x.refuse(unknown);
+        co_return;
+    }
+    if (!workspace.value.is_nil() && !co_await may_read(x, workspace)) co_return;
+    wanted_events wanted;
+    wanted.query.stream = std::move(stream);
+    wanted.query.after = x.integer("after").value_or(0);
+    wanted.who = x.who;
+    wanted.all_workspaces = true;
+    wanted.show_personal = domain::has_scope(x.who, domain::scope::audit);
+    co_await answer_page(x, std::move(wanted));
 }
 
 }  // namespace
 
 awaitable<void> get_link_history(exchange& x) {
-    wanted_events wanted;
-    wanted.query.stream = domain::stream_of(domain::link_id{x.id()});
-    wanted.query.after = x.integer("after").value_or(0);
-    wanted.who = x.who;
-    wanted.all_workspaces = true;
-    wanted.show_personal = domain::has_scope(x.who, domain::scope::audit);
-    auto const workspace = co_await workspace_of(x, wanted.query.stream);
-    if (!workspace) co_return;
-    if (!co_await may_read(x, *workspace)) co_return;
-    co_await answer_page(x, std::move(wanted));
+    co_await answer_history(x, domain::stream_of(domain::link_id{x.id()}), "link");
+}
+
+awaitable<void> get_workspace_history(exchange& x) {
+    co_await answer_history(x, domain::stream_of(domain::workspace_id{x.id()}), "workspace");
+}
+
+awaitable<void> get_api_key_history(exchange& x) {
+    co_await answer_history(x, domain::stream_of(domain::api_key_id{x.id()}), "API key");
+}
+
+awaitable<void> get_user_history(exchange& x) {
+    co_await answer_history(x, domain::stream_of(domain::user_id{x.id()}), "user");
 }
 
 awaitable<void> get_events(exchange& x) {

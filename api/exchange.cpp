@@ -170,8 +170,8 @@ awaitable<bool> run_off_thread(exchange& x, std::function<void()> work) {
 }
 
 awaitable<bool> read_model(exchange& x, std::string_view projection,
-                           std::function<void(sql::connection&)> work) {
-    auto const after = x.integer("after").value_or(0);
+                           std::function<void(sql::connection&)> work, eventlog::position at_least) {
+    auto const after = std::max(x.integer("after").value_or(0), at_least);
     std::chrono::milliseconds const patience{x.integer("wait_ms").value_or(wait_ms_default)};
     auto* const runner = x.shared.on.runner;
     if (after > 0 && runner != nullptr) {

@@ -75,10 +75,11 @@ private:
 /// it throws is a bug and goes through.
 [[nodiscard]] awaitable<bool> run_off_thread(exchange& x, std::function<void()> work);
 
-/// Reads from a read model that is at `?after=` at least, in one snapshot, and notes its position for
-/// X-Projection-Position (the lowest where there are several). False: refused, and answered.
+/// Reads from a read model that is at `?after=` and at `at_least`, in one snapshot, and notes its position
+/// for X-Projection-Position (the lowest where there are several). False: refused, and answered.
 [[nodiscard]] awaitable<bool> read_model(exchange& x, std::string_view projection,
-                                         std::function<void(sql::connection&)> work);
+                                         std::function<void(sql::connection&)> work,
+                                         eventlog::position at_least = 0);
 
 /// False: refused as not found, and answered.
 [[nodiscard]] awaitable<bool> may_read(exchange& x, domain::workspace_id const& workspace);

@@ -23,11 +23,27 @@ awaitable<void> list_links(exchange& x);
 awaitable<void> get_link(exchange& x);
 awaitable<void> list_clicks(exchange& x);
 awaitable<void> get_link_stats(exchange& x);
+
+// as_of_endpoints.cpp: the same reads at an earlier moment, by ?as_of=.
+awaitable<void> get_workspace_as_of(exchange& x);
+awaitable<void> get_link_as_of(exchange& x);
+awaitable<void> get_link_stats_as_of(exchange& x);
+awaitable<void> get_link_diff(exchange& x);
+
+// audit_endpoints.cpp
 awaitable<void> list_audit_logs(exchange& x);
 
 // event_endpoints.cpp
 awaitable<void> get_link_history(exchange& x);
+awaitable<void> get_workspace_history(exchange& x);
+awaitable<void> get_api_key_history(exchange& x);
+awaitable<void> get_user_history(exchange& x);
 awaitable<void> get_events(exchange& x);
+
+// log_endpoints.cpp
+awaitable<void> get_checkpoint(exchange& x);
+awaitable<void> get_log_tile(exchange& x);
+awaitable<void> get_event_proof(exchange& x);
 
 // system_endpoints.cpp
 awaitable<void> list_projections(exchange& x);

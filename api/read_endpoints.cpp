@@ -4,7 +4,6 @@
 #include "api/handlers.h"
 #include "eventlog/json_reflect.h"
 #include "projections/accounts/accounts_queries.h"
-#include "projections/audit_logs/audit_logs_queries.h"
 #include "projections/clicks/clicks_queries.h"
 #include "projections/links/links_queries.h"
 
@@ -13,7 +12,6 @@ namespace linkledger::api {
 namespace {
 
 namespace accounts = projections::accounts;
-namespace audit = projections::audit_logs;
 namespace clicks = projections::clicks;
 namespace links = projections::links;
 
@@ -111,6 +109,7 @@ awaitable<void> list_workspaces(exchange& x) {
 }
 
 awaitable<void> get_workspace(exchange& x) {
+    if (x.text("as_of")) co_return co_await get_workspace_as_of(x);
     domain::workspace_id const id{x.id()};
     if (!co_await may_read(x, id)) co_return;
     auto work = [&](sql::connection& rows) -> std::optional<std::string> {
@@ -165,6 +164,7 @@ awaitable<void> list_links(exchange& x) {
 }
 
 awaitable<void> get_link(exchange& x) {
+    if (x.text("as_of")) co_return co_await get_link_as_of(x);
     auto const found = co_await find_link(x);
     if (found) x.answer_json(to_json_text(*found));
 }
@@ -186,6 +186,7 @@ awaitable<void> list_clicks(exchange& x) {
 }
 
 awaitable<void> get_link_stats(exchange& x) {
+    if (x.text("as_of")) co_return co_await get_link_stats_as_of(x);
     auto const link = co_await find_link(x);
     if (!link) co_return;
     clicks::stats_query query;
@@ -197,24 +198,6 @@ awaitable<void> get_link_stats(exchange& x) {
         return to_json_text(clicks::get_stats(rows, query));
     };
     co_await answer(x, "clicks", "link", std::move(work));
-}
-
-awaitable<void> list_audit_logs(exchange& x) {
-    audit::audit_list_query query;
-    query.workspace_id = domain::workspace_id{x.id()};
-    query.action = x.text("action");
-    query.user_id = strong<domain::user_id>(x.uuid("user_id"));
-    query.resource_type = x.text("resource_type");
-    query.resource_id = x.uuid("resource_id");
-    query.from = x.time("from");
-    query.to = x.time("to");
-    query.order = choice(x, "order", query.order);
-    query.page = page_of(x);
-    if (!co_await may_read(x, *query.workspace_id)) co_return;
-    auto work = [&](sql::connection& rows) -> std::optional<std::string> {
-        return to_json_text(audit::list_audit_logs(rows, query));
-    };
-    co_await answer(x, "audit_logs", "workspace", std::move(work));
 }
 
 }  // namespace linkledger::api

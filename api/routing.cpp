@@ -38,7 +38,8 @@ struct pattern {
 
 [[nodiscard]] bool matches(segments const& wanted, segments const& given,
                            std::array<std::string_view, 2>& values) {
-    if (wanted.size() != given.size()) return false;
+    bool const open_ended = wanted.back() == "{rest}" && given.size() >= wanted.size();
+    if (wanted.size() != given.size() && !open_ended) return false;
     std::size_t found = 0;
     for (std::size_t i = 0; i < wanted.size(); ++i) {
         if (!wanted[i].starts_with('{')) {
@@ -46,6 +47,9 @@ struct pattern {
         } else {
             if (given[i].empty() || found == values.size()) return false;
             values[found++] = given[i];
+            // Segments are views of one path: the last one's end is the path's.
+            if (wanted[i] == "{rest}")
+                values[found - 1] = {given[i].data(), given.back().data() + given.back().size()};
         }
     }
     return true;

@@ -4,6 +4,7 @@
 
 #include "domain/ids.h"
 #include "domain/time.h"
+#include "projections/links/links_queries.h"
 #include "projections/runner.h"
 
 #include <boost/describe/class.hpp>
@@ -50,6 +51,62 @@ struct event_page {
     std::int64_t head = 0;
 };
 BOOST_DESCRIBE_STRUCT(event_page, (), (items, after, head))
+
+/// What is hashed into a leaf (eventlog/merkle/opening.h): integers are microseconds where they end in _us,
+/// `salt` is hexadecimal, `personal`, `context` (sealed) and `leaf_hash` are base 64.
+struct event_opening {
+    std::int64_t position = 0;
+    std::string stream;
+    std::int64_t version = 0;
+    std::int64_t recorded_at_us = 0;
+    domain::uuid event_id{};
+    std::string type;
+    std::int64_t schema_version = 0;
+    domain::uuid workspace_id{};
+    std::int64_t occurred_at_us = 0;
+    std::string salt;
+    std::string data;
+    std::string metadata;
+    domain::uuid personal_key_id{};
+    std::string personal;
+    domain::uuid context_key_id{};
+    std::string context;
+    std::string leaf_hash;
+};
+BOOST_DESCRIBE_STRUCT(event_opening, (),
+                      (position, stream, version, recorded_at_us, event_id, type, schema_version,
+                       workspace_id, occurred_at_us, salt, data, metadata, personal_key_id, personal,
+                       context_key_id, context, leaf_hash))
+
+/// `proof` is a C2SP tlog-proof; `entry` what the log's entry bundle holds for the event.
+struct event_proof_answer {
+    std::int64_t position = 0;
+    std::string leaf_hash;
+    std::string entry;
+    std::string proof;
+    event_opening opening;
+};
+BOOST_DESCRIBE_STRUCT(event_proof_answer, (), (position, leaf_hash, entry, proof, opening))
+
+/// A link at one of two moments; none: it did not exist. `version` is the number of its changes until then.
+struct link_moment {
+    std::int64_t version = 0;
+    std::optional<projections::links::link_row> link;
+};
+BOOST_DESCRIBE_STRUCT(link_moment, (), (version, link))
+struct field_change {
+    std::string field;
+    boost::json::value from;
+    boost::json::value to;
+};
+BOOST_DESCRIBE_STRUCT(field_change, (), (field, from, to))
+struct link_diff {
+    domain::link_id link_id;
+    link_moment from;
+    link_moment to;
+    std::vector<field_change> changes;
+};
+BOOST_DESCRIBE_STRUCT(link_diff, (), (link_id, from, to, changes))
 
 struct projection_list {
     std::vector<projections::projection_status> items;

@@ -2,6 +2,7 @@
 
 #include "api/logging.h"
 #include "cli/subcommand.h"
+#include "eventlog/merkle/key_file.h"
 #include "eventlog/postgres_log.h"
 #include "eventlog/sqlite_log.h"
 #include "projections/registry.h"
@@ -90,6 +91,30 @@ log_side open_log(configuration const& from) {
     auto master = value_or_fail(eventlog::load_or_create_master_key(from.master_key_file),
                                 "the master key cannot be used");
     made.keys = std::make_unique<eventlog::keyring>(*made.log, std::move(master));
+    return made;
+}
+
+std::unique_ptr<eventlog::merkle::tree_store> open_tree_store(configuration const& from) {
+    return from.on_postgresql() ? eventlog::merkle::create_postgres_tree_store(from.database_url)
+                                : eventlog::merkle::create_sqlite_tree_store(from.db_path);
+}
+
+tree_side open_tree_side(configuration const& from, log_side const& log) {
+    make_folder_of(from.log_signing_key_file);
+    auto keys = value_or_fail(eventlog::merkle::load_or_create_signing_keys(from.log_signing_key_file),
+                              "the log cannot be signed");
+    tree_side made;
+    made.store = open_tree_store(from);
+    made.published = std::make_unique<eventlog::merkle::published_log>(*log.log, *made.store);
+    eventlog::merkle::follower_options options;
+    options.report = [](std::string const& problem) {
+        if (problem.empty())
+            spdlog::info("the log is signed again");
+        else
+            spdlog::error("the log is not signed: {}", problem);
+    };
+    made.signer =
+        std::make_unique<eventlog::merkle::follower>(*log.log, *made.store, std::move(keys), options);
     return made;
 }
 

@@ -6,6 +6,8 @@
 #include "eventlog/committer.h"
 #include "eventlog/event_log.h"
 #include "eventlog/keyring.h"
+#include "eventlog/merkle/follower.h"
+#include "eventlog/merkle/published.h"
 #include "migrations/migrator.h"
 #include "projections/event_source.h"
 #include "projections/read_store.h"
@@ -40,6 +42,16 @@ struct log_side {
 };
 /// Throws command_failed where the store cannot be used.
 [[nodiscard]] log_side open_log(configuration const& from);
+
+/// The Merkle tree over the log, and what signs it.
+struct tree_side {
+    std::unique_ptr<eventlog::merkle::tree_store> store;
+    std::unique_ptr<eventlog::merkle::published_log> published;
+    std::unique_ptr<eventlog::merkle::follower> signer;
+};
+[[nodiscard]] std::unique_ptr<eventlog::merkle::tree_store> open_tree_store(configuration const& from);
+/// Signs from here on. Throws command_failed where the signing keys cannot be used.
+[[nodiscard]] tree_side open_tree_side(configuration const& from, log_side const& log);
 
 /// The read models' store, and a runner of their projections that is not started.
 struct read_side {

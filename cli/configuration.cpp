@@ -186,6 +186,9 @@ constexpr described_variable variables[] = {
     {{"MASTER_KEY_FILE", "",
       "wraps the keys of personal data; made if missing; unset: master.key beside DB_PATH"},
      [](configuration& to, std::string const& text) { to.master_key_file = text; }},
+    {{"LOG_SIGNING_KEY_FILE", "",
+      "signs the log's heads; made if missing; unset: log-signing.key beside the master key"},
+     [](configuration& to, std::string const& text) { to.log_signing_key_file = text; }},
     {{"LOG_LEVEL", "info", "trace, debug, info, warn, error or off"}, set_log_level},
     {{"LOG_FORMAT", "text", "text or json (a JSON object per line)"}, set_log_format},
     {{"GEOIP_DB", "", "a MaxMind .mmdb file; unset: clicks have no country"}, set_geoip},
@@ -232,10 +235,12 @@ std::optional<std::string> process_environment(std::string const& name) {
 configuration read_configuration(environment const& from) {
     configuration made;
     bool master_key_named = false;
+    bool signing_key_named = false;
     for (auto const& [about, set] : variables) {
         auto const value = from(std::string{about.name});
         if (!value || value->empty()) continue;
         if (about.name == "MASTER_KEY_FILE") master_key_named = true;
+        if (about.name == "LOG_SIGNING_KEY_FILE") signing_key_named = true;
         try {
             set(made, *value);
         } catch (unusable const& wrong) {
@@ -247,6 +252,10 @@ configuration read_configuration(environment const& from) {
     }
     if (!master_key_named) {
         made.master_key_file = (std::filesystem::path{made.db_path}.parent_path() / "master.key").string();
+    }
+    if (!signing_key_named) {
+        made.log_signing_key_file =
+            (std::filesystem::path{made.master_key_file}.parent_path() / "log-signing.key").string();
     }
     return made;
 }

@@ -23,6 +23,7 @@ struct configuration {
     std::string public_url;  ///< Empty: http:// and the address that is listened on.
     std::string admin_key;   ///< A secret; empty: one is made on an empty log.
     std::string master_key_file = "./data/master.key";
+    std::string log_signing_key_file = "./data/log-signing.key";
     std::string geoip_db;
     std::string uap_regexes = "/usr/share/uap-core/regexes.yaml";
     std::vector<std::string> trusted_proxies;  ///< Addresses and networks, each checked.

@@ -14,7 +14,8 @@ namespace {
 using namespace linkledger;
 
 constexpr void (*subcommands[])(CLI::App&, cli::work&) = {
-    cli::add_serve, cli::add_migrate, cli::add_import, cli::add_events, cli::add_projections, cli::add_keys,
+    cli::add_serve,       cli::add_migrate, cli::add_import, cli::add_events,
+    cli::add_projections, cli::add_keys,    cli::add_audit,
 };
 
 std::string environment_help() {

@@ -87,6 +87,7 @@ public:
         runner.run = from.projections_in_process;
         reads_ = open_read_side(from, log_, runner);
         writes_ = open_write_side(from, log_, bus_options_of(from));
+        tree_ = open_tree_side(from, log_);
         auto const key =
             value_or_fail(writes_.bus->bootstrap(from.admin_key), "the first admin cannot be made");
         if (key && from.admin_key.empty()) {
@@ -95,7 +96,7 @@ public:
         }
         application_ = std::make_unique<api::application>(
             application_options(), api::services{*log_.log, *writes_.committer, *log_.keys, *writes_.bus,
-                                                 *reads_.store, reads_.runner.get()});
+                                                 *reads_.store, reads_.runner.get(), tree_.published.get()});
         reads_.runner->start();
         answers_ = std::make_unique<answer_keeper>(*log_.log, from.idempotency_kept);
         application_->start();
@@ -113,6 +114,7 @@ public:
                     std::max(at_least, std::chrono::duration_cast<std::chrono::milliseconds>(left))) &&
                 whole;
         answers_.reset();
+        tree_.signer.reset();
         return whole;
     }
 
@@ -134,6 +136,7 @@ private:
     log_side log_;
     read_side reads_;
     write_side writes_;
+    tree_side tree_;
     std::unique_ptr<answer_keeper> answers_;
     std::unique_ptr<api::application> application_;
 };

@@ -27,5 +27,6 @@ void add_projections(CLI::App& to, work& chosen);
 void add_events(CLI::App& to, work& chosen);
 void add_keys(CLI::App& to, work& chosen);
 void add_import(CLI::App& to, work& chosen);
+void add_audit(CLI::App& to, work& chosen);
 
 }  // namespace linkledger::cli

@@ -47,10 +47,16 @@ service::service(api::application_options options)
     runner_options.linger = std::chrono::milliseconds{1};
     runner = std::make_unique<projections::runner>(*source, keys, *reads, projections::create_all(),
                                                    runner_options);
-    api::services const on{faulty, *committer, keys, *bus, *reads, runner.get()};
+    tree_store = eventlog::merkle::create_sqlite_tree_store(db_path);
+    tree = std::make_unique<eventlog::merkle::published_log>(faulty, *tree_store);
+    api::services const on{faulty, *committer, keys, *bus, *reads, runner.get(), tree.get()};
     http = std::make_unique<api::application>(on_free_port(std::move(options)), on);
     admin_key = bus->bootstrap("").value().value();
     runner->start();
+    eventlog::merkle::follower_options signing;
+    signing.interval = std::chrono::milliseconds{50};
+    signer = std::make_unique<eventlog::merkle::follower>(
+        faulty, *tree_store, std::vector{eventlog::merkle::new_signing_key()}, signing);
     http->start();
 }
 

@@ -5,6 +5,8 @@
 #include "eventlog/committer.h"
 #include "eventlog/keyring.h"
 #include "eventlog/memory_log.h"
+#include "eventlog/merkle/follower.h"
+#include "eventlog/merkle/published.h"
 #include "projections/event_source.h"
 #include "projections/runner.h"
 #include "tests/support/faulty_log.h"
@@ -41,6 +43,9 @@ public:
     std::unique_ptr<projections::read_store> reads;
     std::unique_ptr<projections::event_source> source;
     std::unique_ptr<projections::runner> runner;
+    std::unique_ptr<eventlog::merkle::tree_store> tree_store;
+    std::unique_ptr<eventlog::merkle::published_log> tree;
+    std::unique_ptr<eventlog::merkle::follower> signer;
     std::unique_ptr<api::application> http;
     std::string admin_key;
 };

@@ -1,0 +1,16 @@
+#!/usr/bin/env bash
+# The signed log: appends with the signer over without it, in alternation; verification from the store; a link as it was
+source bench/lib.sh
+
+machine
+start_postgres
+for backend in postgresql sqlite; do
+    if [[ $backend == postgresql ]]; then
+        sql "CREATE DATABASE audit" >/dev/null
+        where=${pg_url%/*}/audit
+    else
+        where=$folder/audit.db
+    fi
+    say "$backend"
+    "$tools/bench_audit" "$where" "${ROUNDS:-10}" "${SECONDS_EACH:-3}"
+done
