@@ -51,7 +51,8 @@ struct wanted_events {
 [[nodiscard]] eventlog::result<std::string> personal_text(eventlog::recorded_event const& event,
                                                           eventlog::keyring& keys, bool shown) {
     if (!shown || event.body.personal.bytes.empty() || holds_secret(event.body.type)) return "null";
-    BOOST_OUTCOME_TRY(auto const opened, keys.open(event.body.personal, event.body.event_id));
+    BOOST_OUTCOME_TRY(auto const opened,
+                      keys.open(event.body.personal, event.body.event_id, eventlog::sealed_part::personal));
     return opened && !opened->empty() ? *opened : std::string{"null"};
 }
 

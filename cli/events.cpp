@@ -30,7 +30,8 @@ std::string as_line(eventlog::recorded_event const& event, eventlog::keyring& ke
     std::string personal = "null";
     if (with_personal) {
         auto const opened =
-            value_or_fail(keys.open(body.personal, body.event_id), "a personal part cannot be read");
+            value_or_fail(keys.open(body.personal, body.event_id, eventlog::sealed_part::personal),
+                          "a personal part cannot be read");
         if (opened) personal = *opened;
     }
     std::string const workspace =

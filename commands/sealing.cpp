@@ -81,10 +81,12 @@ awaitable<eventlog::result<eventlog::event_body>> to_body(attempt const& on, dom
     if (encoded.personal) {
         auto const key = co_await key_of(on.with(), personal_subject(on.with(), happened, workspace));
         if (!key) co_return key.assume_error();
-        body.personal = eventlog::keyring::seal(*key.assume_value(), *encoded.personal, body.event_id);
+        body.personal = eventlog::keyring::seal(*key.assume_value(), *encoded.personal, body.event_id,
+                                                eventlog::sealed_part::personal);
     }
     if (common.context_key) {
-        body.context = eventlog::keyring::seal(*common.context_key, common.context, body.event_id);
+        body.context = eventlog::keyring::seal(*common.context_key, common.context, body.event_id,
+                                               eventlog::sealed_part::context);
     }
     body.type = std::move(encoded.type);
     body.schema_version = encoded.schema_version;

@@ -347,7 +347,8 @@ eventlog::append_request visits_service::append_of(link_record const& link, doma
     body.schema_version = encoded.schema_version;
     body.workspace_id = link.workspace_id().value;
     body.data = std::move(encoded.data);
-    body.personal = eventlog::keyring::seal(key, *encoded.personal, body.event_id);
+    body.personal =
+        eventlog::keyring::seal(key, *encoded.personal, body.event_id, eventlog::sealed_part::personal);
     body.metadata = std::move(metadata);
     body.occurred_at = at;
     body.salt = eventlog::new_salt();

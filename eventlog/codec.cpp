@@ -150,7 +150,8 @@ result<domain::event> decode(std::string_view type, int schema_version, std::str
 }
 
 result<domain::event> decode(recorded_event const& event, keyring& keys) {
-    BOOST_OUTCOME_TRY(auto const personal, keys.open(event.body.personal, event.body.event_id));
+    BOOST_OUTCOME_TRY(auto const personal,
+                      keys.open(event.body.personal, event.body.event_id, sealed_part::personal));
     return decode(event.body.type, event.body.schema_version, event.body.data, personal);
 }
 

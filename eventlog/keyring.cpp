@@ -29,6 +29,11 @@ std::string as_bytes(digest const& hash) {
     return {reinterpret_cast<char const*>(hash.data()), hash.size()};
 }
 
+/// What a sealed part is bound to: the event, and the part's name in the stored form.
+std::string place_of(uuid const& event_id, sealed_part part) {
+    return std::string{view_of(event_id)}.append(part == sealed_part::personal ? "personal" : "context");
+}
+
 /// A wrapped key opens only as the key of its own id and subject.
 std::string wrapping_context(uuid const& key_id, std::string_view subject) {
     return std::string{view_of(key_id)}.append(subject);
@@ -244,24 +249,25 @@ result<std::shared_ptr<data_key const>> keyring::get_or_create(std::string const
     return cache_->unwrap(kept);
 }
 
-sealed keyring::seal(data_key const& key, std::string_view plain, uuid const& event_id) {
-    return {key.key_id, seal_bytes(key.bytes, plain, view_of(event_id))};
+sealed keyring::seal(data_key const& key, std::string_view plain, uuid const& event_id, sealed_part part) {
+    return {key.key_id, seal_bytes(key.bytes, plain, place_of(event_id, part))};
 }
 
-result<std::optional<std::string>> keyring::open(sealed const& part, uuid const& event_id) {
-    if (part.bytes.empty()) return std::optional<std::string>{};
-    auto known = cache_->by_id(part.key_id);
+result<std::optional<std::string>> keyring::open(sealed const& bytes, uuid const& event_id,
+                                                 sealed_part part) {
+    if (bytes.bytes.empty()) return std::optional<std::string>{};
+    auto known = cache_->by_id(bytes.key_id);
     if (!known) {
-        BOOST_OUTCOME_TRY(auto const stored, log_.find_key(part.key_id));
+        BOOST_OUTCOME_TRY(auto const stored, log_.find_key(bytes.key_id));
         if (stored) {
             BOOST_OUTCOME_TRY(known.emplace(), cache_->unwrap(*stored));
         } else {
-            cache_->put(part.key_id, "", nullptr);
+            cache_->put(bytes.key_id, "", nullptr);
             known.emplace();
         }
     }
     if (*known == nullptr) return std::optional<std::string>{};
-    auto plain = open_bytes((*known)->bytes, part.bytes, view_of(event_id));
+    auto plain = open_bytes((*known)->bytes, bytes.bytes, place_of(event_id, part));
     if (!plain) {
         return failure{failure_code::corrupted, "a sealed part of event " + domain::to_string(event_id) +
                                                     " does not open under its key"};

@@ -33,6 +33,9 @@ struct data_key {
     std::string bytes;  ///< 32 bytes.
 };
 
+/// Which of an event's two sealed parts (event_body): each opens in its own place alone.
+enum class sealed_part { personal, context };
+
 /// Safe to call from any thread. Keeps up to 65,536 unwrapped keys, the least recently used go first; forgets
 /// a key within a minute of its destruction by another process.
 class keyring {
@@ -46,11 +49,12 @@ public:
     /// The subject's key if there is one; null otherwise. Blocks on the store.
     result<std::shared_ptr<data_key const>> find(std::string const& subject);
 
-    /// Bound to the event by its id: a part moved to another event does not open.
-    [[nodiscard]] static sealed seal(data_key const& key, std::string_view plain, uuid const& event_id);
+    /// Bound to the event by its id, and to its place there: moved elsewhere, the bytes do not open.
+    [[nodiscard]] static sealed seal(data_key const& key, std::string_view plain, uuid const& event_id,
+                                     sealed_part part);
     /// None: erased (the key was destroyed), or empty. `corrupted`: the key is there and the bytes do not
     /// open.
-    result<std::optional<std::string>> open(sealed const& part, uuid const& event_id);
+    result<std::optional<std::string>> open(sealed const& bytes, uuid const& event_id, sealed_part part);
 
     /// Erases: afterwards nothing sealed under the key opens, here or elsewhere.
     result<void> destroy(uuid const& key_id);

@@ -34,7 +34,7 @@ eventlog::result<void> decode_stored(decoded_event& into, eventlog::keyring& key
     if (!with_cause) return boost::outcome_v2::success();
     auto const& body = into.stored.body;
     BOOST_OUTCOME_TRY(into.metadata, eventlog::decode_metadata(body.metadata));
-    BOOST_OUTCOME_TRY(auto context, keys.open(body.context, body.event_id));
+    BOOST_OUTCOME_TRY(auto context, keys.open(body.context, body.event_id, eventlog::sealed_part::context));
     if (context) {
         BOOST_OUTCOME_TRY(into.context, eventlog::decode_context(*context));
     }

@@ -38,7 +38,8 @@ protected:
     }
     domain::click::clicked event_in(prepared const& outcome) {
         auto const& body = std::get<prepared_click>(outcome).append.streams.at(0).events.at(0);
-        auto const personal = service.keys().open(body.personal, body.event_id).value();
+        auto const personal =
+            service.keys().open(body.personal, body.event_id, eventlog::sealed_part::personal).value();
         return std::get<domain::click::clicked>(
             eventlog::decode(body.type, body.schema_version, body.data, personal).value());
     }

@@ -183,7 +183,9 @@ TEST_P(LinkCommands, StoreWhoDidItAndSealTheContext) {
     EXPECT_EQ(cause.actor.api_key_id, admin.caller->api_key_id);
     EXPECT_EQ(cause.traceparent, admin.traceparent);
     EXPECT_EQ(domain::to_string(stored.body.workspace_id), workspace);
-    auto const context = here.keys().open(stored.body.context, stored.body.event_id).assume_value();
+    auto const context = here.keys()
+                             .open(stored.body.context, stored.body.event_id, eventlog::sealed_part::context)
+                             .assume_value();
     ASSERT_TRUE(context);
     EXPECT_EQ(eventlog::decode_context(*context).assume_value().user_agent, "tests");
 }

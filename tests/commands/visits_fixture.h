@@ -87,7 +87,8 @@ public:
         body.workspace_id = workspace.value;
         body.data = encoded.data;
         if (encoded.personal && key)
-            body.personal = eventlog::keyring::seal(*key, *encoded.personal, body.event_id);
+            body.personal = eventlog::keyring::seal(*key, *encoded.personal, body.event_id,
+                                                    eventlog::sealed_part::personal);
         body.metadata = "{}";
         body.occurred_at = eventlog::now();
         body.salt = eventlog::new_salt();

@@ -133,7 +133,8 @@ TEST(DecodeStored, OpensTheSealedPartWhileItsKeyLives) {
     stored.body.event_id = new_uuid_v7();
     stored.body.type = "link.clicked";
     stored.body.data = a_click;
-    stored.body.personal = keyring::seal(*key, R"({"visitor":"v"})", stored.body.event_id);
+    stored.body.personal =
+        keyring::seal(*key, R"({"visitor":"v"})", stored.body.event_id, sealed_part::personal);
 
     auto const open = decode(stored, keys);
     ASSERT_TRUE(open);

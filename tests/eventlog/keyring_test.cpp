@@ -136,37 +136,39 @@ TEST_F(Keyring, StoresKeysWrapped) {
     EXPECT_EQ(stranger.find("person-1").error().code, failure_code::corrupted);
 }
 
-TEST_F(Keyring, OpensAPartOnlyInItsOwnEvent) {
+TEST_F(Keyring, OpensAPartOnlyInItsOwnPlace) {
     key const made = keys_.get_or_create("person-1").value();
-    sealed const part = keyring::seal(*made, "plain", event_);
+    sealed const part = keyring::seal(*made, "plain", event_, sealed_part::personal);
     EXPECT_EQ(part.key_id, made->key_id);
-    EXPECT_EQ(keys_.open(part, event_).value(), "plain");
-    EXPECT_EQ(elsewhere_.open(part, event_).value(), "plain");
-    EXPECT_EQ(keys_.open(part, new_uuid_v7()).error().code, failure_code::corrupted);
+    EXPECT_EQ(keys_.open(part, event_, sealed_part::personal).value(), "plain");
+    EXPECT_EQ(elsewhere_.open(part, event_, sealed_part::personal).value(), "plain");
+    EXPECT_EQ(keys_.open(part, new_uuid_v7(), sealed_part::personal).error().code, failure_code::corrupted);
+    EXPECT_EQ(keys_.open(part, event_, sealed_part::context).error().code, failure_code::corrupted)
+        << "swapped with the event's other part";
     sealed altered = part;
     altered.bytes.back() = static_cast<char>(altered.bytes.back() ^ 1);
-    EXPECT_EQ(keys_.open(altered, event_).error().code, failure_code::corrupted);
-    EXPECT_EQ(keys_.open(sealed{}, event_).value(), std::nullopt) << "there is none";
+    EXPECT_EQ(keys_.open(altered, event_, sealed_part::personal).error().code, failure_code::corrupted);
+    EXPECT_EQ(keys_.open(sealed{}, event_, sealed_part::personal).value(), std::nullopt) << "there is none";
 }
 
 TEST_F(Keyring, ErasesByDestroyingAKey) {
     key const made = keys_.get_or_create("person-1").value();
-    sealed const part = keyring::seal(*made, "plain", event_);
+    sealed const part = keyring::seal(*made, "plain", event_, sealed_part::personal);
     ASSERT_TRUE(keys_.destroy(made->key_id));
-    EXPECT_EQ(keys_.open(part, event_).value(), std::nullopt);
+    EXPECT_EQ(keys_.open(part, event_, sealed_part::personal).value(), std::nullopt);
     EXPECT_EQ(keys_.cached("person-1"), nullptr);
-    EXPECT_EQ(elsewhere_.open(part, event_).value(), std::nullopt);
+    EXPECT_EQ(elsewhere_.open(part, event_, sealed_part::personal).value(), std::nullopt);
     EXPECT_NE(keys_.get_or_create("person-1").value()->key_id, made->key_id) << "a new person";
-    EXPECT_EQ(keys_.open(part, event_).value(), std::nullopt);
+    EXPECT_EQ(keys_.open(part, event_, sealed_part::personal).value(), std::nullopt);
 }
 
 TEST_F(Keyring, NeedsNoStoreForWhatItHasAtHand) {
     key const made = keys_.get_or_create("person-1").value();
-    sealed const part = keyring::seal(*made, "plain", event_);
+    sealed const part = keyring::seal(*made, "plain", event_, sealed_part::personal);
     log_.from_now_on(test::fault::away);
     EXPECT_EQ(keys_.get_or_create("person-1").value(), made);
-    EXPECT_EQ(keys_.open(part, event_).value(), "plain");
-    EXPECT_EQ(elsewhere_.open(part, event_).error().code, failure_code::unavailable);
+    EXPECT_EQ(keys_.open(part, event_, sealed_part::personal).value(), "plain");
+    EXPECT_EQ(elsewhere_.open(part, event_, sealed_part::personal).error().code, failure_code::unavailable);
     EXPECT_EQ(elsewhere_.get_or_create("person-1").error().code, failure_code::unavailable);
     EXPECT_EQ(keys_.get_or_create("person-2").error().code, failure_code::unavailable);
 }

@@ -81,8 +81,11 @@ eventlog::event_body history::body_of(line const& from) {
     body.data = encoded.data;
     body.occurred_at = from.with.at.value_or(now_);
     auto const key = value_of(keys_.get_or_create(from.subject));
-    if (encoded.personal) body.personal = eventlog::keyring::seal(*key, *encoded.personal, body.event_id);
-    body.context = eventlog::keyring::seal(*key, eventlog::encode_context(from.with.context), body.event_id);
+    if (encoded.personal)
+        body.personal =
+            eventlog::keyring::seal(*key, *encoded.personal, body.event_id, eventlog::sealed_part::personal);
+    body.context = eventlog::keyring::seal(*key, eventlog::encode_context(from.with.context), body.event_id,
+                                           eventlog::sealed_part::context);
     eventlog::metadata cause;
     cause.command = "Test";
     cause.command_id = id();
