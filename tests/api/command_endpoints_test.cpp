@@ -178,8 +178,26 @@ TEST_F(CommandEndpoint, RefusesWhatIsNoJson) {
         EXPECT_EQ(answer.status, 400) << body.substr(0, 40);
         EXPECT_FALSE(problem_code(answer).empty());
     }
-    EXPECT_EQ(raw("{}", {{"Content-Type", "text/xml"}}).status, 415);
+    for (auto const* type : {"text/xml", "text/plain", "multipart/form-data; boundary=x"})
+        EXPECT_EQ(raw("{}", {{"Content-Type", type}}).status, 415) << type;
     EXPECT_EQ(service_.head(), head);
+}
+
+TEST_F(CommandEndpoint, TakesJsonThatIsNotCalledJson) {
+    std::string const body = R"({"name":"Acme","slug":"acme"})";
+    EXPECT_EQ(raw(body).status, 400) << "these are no fields of CreateLink; and it was read";
+    for (auto const* type : {"application/x-www-form-urlencoded", "application/json; charset=utf-8", ""}) {
+        auto const slug = "acme-" + std::to_string(service_.head());
+        auto const given = R"({"name":"Acme","slug":")" + slug + R"("})";
+        auto const answer = admin.post("/v1/commands/CreateWorkspace", given, {{"Content-Type", type}});
+        EXPECT_EQ(answer.status, 200) << type << answer.body;
+        auto const bulk =
+            "[{\"command\":\"CreateWorkspace\",\"data\":{\"name\":\"B\",\"slug\":\"b" + slug + "\"}}]";
+        EXPECT_EQ(admin.post("/v1/commands", bulk, {{"Content-Type", type}}).status, 200) << type;
+    }
+    auto const form = admin.post("/v1/commands/CreateWorkspace", "name=Acme&slug=acme",
+                                 {{"Content-Type", "application/x-www-form-urlencoded"}});
+    EXPECT_EQ(form.status, 400) << form.body;
 }
 
 TEST_F(CommandEndpoint, RefusesUnknownCommandsAndOtherMethods) {
