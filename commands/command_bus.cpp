@@ -15,7 +15,7 @@
 #include "eventlog/crypto.h"
 
 #include <boost/asio/co_spawn.hpp>
-#include <boost/asio/io_context.hpp>
+#include <boost/asio/use_future.hpp>
 
 #include <spdlog/spdlog.h>
 
@@ -166,18 +166,17 @@ planned plan_bootstrap(attempt const& on, std::string const& key) {
     return whole;
 }
 
-/// For a caller without an executor: a private one carries the coroutine while this thread waits.
-eventlog::result<eventlog::append_request> sealed_here(attempt const& on, plan const& wanted) {
+/// For a caller without an executor: the pool carries the coroutine while this thread waits. An executor made
+/// here could end while a thread that resumed the coroutine on it is still returning from its post; the pool
+/// outlives its own threads.
+eventlog::result<eventlog::append_request> sealed_in_pool(attempt const& on, plan const& wanted,
+                                                          boost::asio::thread_pool& pool) {
     std::optional<eventlog::result<eventlog::append_request>> made;
     auto seal = [&]() -> awaitable<void> {
         std::optional<idempotent_request> const no_identity;
         made.emplace(co_await to_append(on, wanted, no_identity));
     };
-    boost::asio::io_context here;
-    boost::asio::co_spawn(here, seal, [](std::exception_ptr error) {
-        if (error) std::rethrow_exception(error);
-    });
-    here.run();
+    boost::asio::co_spawn(pool, seal, boost::asio::use_future).get();
     return std::move(*made);
 }
 
@@ -202,13 +201,15 @@ eventlog::result<std::optional<std::string>> bus::bootstrap(std::string const& g
     planned const wanted = plan_bootstrap(on, key);
     auto const& made = std::get<plan>(wanted);
 
-    auto append = sealed_here(on, made);
+    auto append = sealed_in_pool(on, made, pool_);
     if (!append) return append.assume_error();
-    std::promise<eventlog::result<eventlog::append_outcome>> promise;
-    auto answered = promise.get_future();
-    committer_.submit(
-        std::move(append.assume_value()),
-        [&](eventlog::result<eventlog::append_outcome> outcome) { promise.set_value(outcome); });
+    // Shared: the committer's thread may still be leaving set_value when this one goes on.
+    auto const promise = std::make_shared<std::promise<eventlog::result<eventlog::append_outcome>>>();
+    auto answered = promise->get_future();
+    committer_.submit(std::move(append.assume_value()),
+                      [promise](eventlog::result<eventlog::append_outcome> outcome) {
+                          promise->set_value(std::move(outcome));
+                      });
     auto const outcome = answered.get();
     if (!outcome) return outcome.assume_error();
     // Another process was first: its key is the one.
