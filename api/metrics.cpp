@@ -69,6 +69,9 @@ void add_bus(families& to, commands::bus_stats const& bus) {
     counter(to, "linkledger_link_cache_misses_total", "Redirects whose link had to be read from the log.",
             bus.link_cache_misses);
     gauge(to, "linkledger_link_cache_links", "Links at hand.", bus.link_cache_size);
+    counter(to, "linkledger_clicks_lost_total",
+            "Clicks whose redirect was answered before a commit that then failed (CLICK_ACK=queued).",
+            bus.lost_when_queued);
     gauge(to, "linkledger_tail_position", "Position that this process knows the log up to.",
           bus.tail_position);
     gauge(to, "linkledger_tail_age_seconds", "Age of that knowledge.",

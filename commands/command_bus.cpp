@@ -264,6 +264,7 @@ bus_stats bus::stats() const {
     auto const counted = visits_->stats();
     now.link_cache_hits = counted.hits;
     now.link_cache_misses = counted.misses;
+    now.lost_when_queued = counted.lost_when_queued;
     now.link_cache_size = visits_->links().stats().links;
     if (tail_) {
         now.tail_position = tail_->position();

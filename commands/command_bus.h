@@ -114,6 +114,7 @@ struct bus_options {
 struct bus_stats {
     std::uint64_t link_cache_hits = 0, link_cache_misses = 0;
     std::size_t link_cache_size = 0;
+    std::uint64_t lost_when_queued = 0;  ///< CLICK_ACK=queued: clicks answered whose commit then failed.
     eventlog::position tail_position = 0;
     std::chrono::milliseconds since_log_contact{0};  ///< Age of the tail's knowledge.
 };

@@ -214,14 +214,14 @@ awaitable<visit_outcome> visits_service::commit(link_ref const& link, eventlog::
 /// Redirects before the commit, but not past a queue that takes no more.
 visit_outcome visits_service::commit_later(link_record const& link, eventlog::append_request append) {
     using outcome = eventlog::result<eventlog::append_outcome>;
-    auto const refused = std::make_shared<std::atomic<bool>>(false);
+    enum class fate { open, failed, answered };
+    auto const click = std::make_shared<std::atomic<fate>>(fate::open);
     // The committer may outlive this object.
-    committer_.submit(std::move(append), [lost = lost_when_queued_, refused](outcome const& committed) {
+    committer_.submit(std::move(append), [lost = lost_when_queued_, click](outcome const& committed) {
         if (committed) return;
-        refused->store(true);
-        lost->fetch_add(1, std::memory_order_relaxed);
+        if (click->exchange(fate::failed) == fate::answered) lost->fetch_add(1, std::memory_order_relaxed);
     });
-    if (refused->load()) return too_busy("clicks");
+    if (click->exchange(fate::answered) == fate::failed) return too_busy("clicks");
     return redirect_to{std::string(link.url()), 0};
 }
 

@@ -33,12 +33,11 @@ std::string migrated(test::temp_folder const& folder) {
 
 }  // namespace
 
-service::service(api::application_options options)
+service::service(api::application_options options, commands::bus_options bus_options)
     : keys(faulty, eventlog::master_key{std::string(32, 'k')}) {
     spdlog::set_level(spdlog::level::err);
     auto const db_path = migrated(folder);
     committer = std::make_unique<eventlog::committer>(faulty, eventlog::committer_options{});
-    commands::bus_options bus_options;
     bus_options.public_url = "https://ll.example";
     bus = std::move(commands::create_command_bus(faulty, *committer, keys, bus_options).value());
     reads = projections::create_sqlite_read_store(db_path);
@@ -67,8 +66,10 @@ service::~service() {
     committer->drain(std::chrono::seconds{5});
 }
 
-ServiceTest::ServiceTest(api::application_options const& options)
-    : service_(options), admin(service_.client(service_.admin_key)), visitor(service_.client("")) {
+ServiceTest::ServiceTest(api::application_options const& options, commands::bus_options const& bus_options)
+    : service_(options, bus_options),
+      admin(service_.client(service_.admin_key)),
+      visitor(service_.client("")) {
     auto const made = done("CreateWorkspace", {{"name", "Acme"}, {"slug", "acme"}});
     workspace_id = text(made.at("result"), "workspace_id");
 }

@@ -27,7 +27,7 @@ namespace linkledger::tests {
 
 class service {
 public:
-    explicit service(api::application_options options = {});
+    explicit service(api::application_options options = {}, commands::bus_options bus_options = {});
     ~service();
 
     [[nodiscard]] http_client client(std::string const& bearer) const { return http_client{port(), bearer}; }
@@ -54,7 +54,8 @@ public:
 class ServiceTest : public testing::Test {
 protected:
     ServiceTest() : ServiceTest(api::application_options{}) {}
-    explicit ServiceTest(api::application_options const& options);
+    explicit ServiceTest(api::application_options const& options,
+                         commands::bus_options const& bus_options = {});
 
     using json = boost::json::value;
     /// Parses an answer; a failure of the test when it is no JSON.

@@ -50,6 +50,39 @@ TEST_F(SystemEndpoint, CountsForPrometheus) {
     EXPECT_EQ(answer.body.find(service_.admin_key), std::string::npos);
 }
 
+class QueuedClicks : public ServiceTest {
+protected:
+    QueuedClicks() : ServiceTest({}, queued()) {}
+
+private:
+    static commands::bus_options queued() {
+        commands::bus_options options;
+        options.click_queued = true;
+        return options;
+    }
+};
+
+TEST_F(QueuedClicks, AreCountedWhenTheirCommitFailsAfterTheAnswer) {
+    make_link({{"short_code", "metered"}});
+    auto const lost = [&](std::string const& count) {
+        auto const metrics = visitor.get("/metrics").body;
+        return metrics.find("linkledger_clicks_lost_total " + count + "\n") != std::string::npos;
+    };
+    auto const before = service_.head();
+    EXPECT_EQ(visitor.get("/metered").status, 302);
+    EXPECT_TRUE(comes_true([&] { return service_.head() > before; }));
+    EXPECT_TRUE(lost("0"));
+    service_.faulty.close_gate();
+    EXPECT_EQ(visitor.get("/metered").status, 302);
+    service_.faulty.next({test::fault::damaged});
+    service_.faulty.open_gate();
+    EXPECT_TRUE(comes_true([&] { return lost("1"); }));
+    // Refused before the answer is no loss: the visitor was told.
+    service_.committer->drain(std::chrono::seconds{5});
+    EXPECT_EQ(visitor.get("/metered").status, 503);
+    EXPECT_TRUE(lost("1"));
+}
+
 TEST_F(SystemEndpoint, ListsProjections) {
     auto const answer = parse(get("/v1/projections"));
     std::set<std::string> names;
