@@ -88,6 +88,7 @@ private:
     void answer(batch_in_flight& taken, append_batch const& batch, batch_outcome outcome,
                 clock::time_point started);
     void abandon(batch_in_flight& taken, failure const& why);
+    void renew_producer();
     void fail_queued();
     void set_available(bool available);
     void wait_for_store();
@@ -110,6 +111,7 @@ private:
     // Of the committer's thread alone.
     uuid producer = new_uuid_v7();
     std::int64_t sequence = 0;  ///< Of the last batch whose fate is known.
+    clock::time_point last_used = clock::now();
     std::size_t last_batch_appends = 0;
     std::chrono::microseconds gather_wait{0};  ///< A quarter of the last commit's time, bounded.
 
@@ -207,11 +209,13 @@ bool committer::state::take(batch_in_flight& taken) {
 }
 
 void committer::state::commit(batch_in_flight& taken) {
+    if (clock::now() - last_used >= options.producer_idle_max) renew_producer();
     append_batch batch{producer, sequence + 1, {}};
     batch.appends.reserve(taken.size());
     for (pending& one : taken) batch.appends.push_back(std::move(one.request));
 
     auto const started = clock::now();
+    last_used = started;
     auto outcome = log.append(batch);
     if (!outcome && outcome.error().code != failure_code::corrupted) {
         // Once more at once: a connection that broke while it was idle says nothing of the store.
@@ -292,14 +296,18 @@ void committer::state::answer(batch_in_flight& taken, append_batch const& batch,
 /// Gives the batch up, with what its appends are told.
 void committer::state::abandon(batch_in_flight& taken, failure const& why) {
     // A number must never stand for two batches, so the next one is another producer's.
-    producer = new_uuid_v7();
-    sequence = 0;
+    renew_producer();
     bool const lost_store = why.code != failure_code::corrupted;
     if (lost_store) set_available(false);
     for (pending& one : taken) one.complete(why);
     if (!lost_store) return;
     fail_queued();
     wait_for_store();
+}
+
+void committer::state::renew_producer() {
+    producer = new_uuid_v7();
+    sequence = 0;
 }
 
 void committer::state::set_available(bool available) {

@@ -23,6 +23,8 @@ struct committer_options {
     std::chrono::milliseconds queue_wait_max{5'000};
     /// Pause between tries to learn the fate of a batch whose outcome is unknown.
     std::chrono::milliseconds resend_pause{200};
+    /// After a pause of this length batches come from a new producer: the store forgets those long idle.
+    std::chrono::hours producer_idle_max{24};
 };
 
 /// What the operator sees of it.

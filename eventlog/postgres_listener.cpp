@@ -12,6 +12,17 @@ constexpr auto channel = "linkledger_log";
 constexpr auto look_interval = 40ms;
 constexpr auto reconnect_interval = 200ms;
 constexpr auto extend_interval = 10s;
+constexpr auto forget_interval = 1h;
+
+// After a day no process asks again what came of its last batch; after a month without any it is forgotten. A
+// forgotten one is refused by its number, so those that sent a single batch stay: sent again, it would look
+// like a new producer's first.
+constexpr auto forget_outcomes_sql =
+    "UPDATE producers SET outcome = '{}' WHERE outcome <> '{}'"
+    " AND recorded_us < (extract(epoch FROM now() - interval '1 day') * 1000000)::bigint";
+constexpr auto forget_producers_sql =
+    "DELETE FROM producers WHERE sequence > 1"
+    " AND recorded_us < (extract(epoch FROM now() - interval '30 days') * 1000000)::bigint";
 
 position parse_position(std::string const& payload) {
     position at = 0;
@@ -72,7 +83,7 @@ void postgres_listener::run() {
 }
 
 void postgres_listener::follow(sql::postgres_connection& connection) {
-    auto next_extension = std::chrono::steady_clock::now();
+    auto next_extension = std::chrono::steady_clock::now(), next_forgetting = next_extension;
     while (!stopping_) {
         if (auto const payload = connection.await_notification(look_interval))
             saw(parse_position(*payload));
@@ -81,6 +92,10 @@ void postgres_listener::follow(sql::postgres_connection& connection) {
         if (auto const now = std::chrono::steady_clock::now(); now >= next_extension) {
             next_extension = now + extend_interval;
             extend(connection);
+        }
+        if (auto const now = std::chrono::steady_clock::now(); now >= next_forgetting) {
+            next_forgetting = now + forget_interval;
+            forget_producers(connection);
         }
     }
 }
@@ -96,6 +111,16 @@ void postgres_listener::extend(sql::postgres_connection& connection) {
         connection.execute("SELECT log_extend($1)", {partition_events_});
     } catch (sql::error const&) {
         // Readers held it up; the default partition takes what comes before the next try.
+        if (!connection.usable()) throw;
+    }
+}
+
+void postgres_listener::forget_producers(sql::postgres_connection& connection) {
+    try {
+        connection.execute(forget_outcomes_sql, {});
+        connection.execute(forget_producers_sql, {});
+    } catch (sql::error const&) {
+        // It can wait for the next time.
         if (!connection.usable()) throw;
     }
 }

@@ -13,7 +13,8 @@
 namespace linkledger::eventlog {
 
 /// Safe to call from any thread. Its own thread reconnects after failures; until then waiters see this
-/// process's appends only. It makes partitions ahead of need too.
+/// process's appends only. It makes partitions ahead of need, and forgets
+/// producers of long ago.
 class postgres_listener {
 public:
     postgres_listener(sql::postgres_options options, std::int64_t partition_events);
@@ -32,6 +33,7 @@ private:
     void follow(sql::postgres_connection& connection);
     void look(sql::postgres_connection& connection);
     void extend(sql::postgres_connection& connection);
+    void forget_producers(sql::postgres_connection& connection);
     void pause(std::chrono::milliseconds time);
 
     sql::postgres_options options_;

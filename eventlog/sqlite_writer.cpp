@@ -15,6 +15,9 @@ using sql::sqlite::statement;
 
 /// How long a producer may take to ask again what came of its last batch.
 constexpr std::chrono::hours outcome_kept{24};
+/// How long a producer that says nothing is known. A forgotten one is refused by its number, so those that
+/// sent a single batch stay: sent again, it would look like a new producer's first.
+constexpr std::chrono::hours producer_kept{30 * 24};
 constexpr int forgotten_at_once = 500;
 
 constexpr std::string_view click_type = "link.clicked";
@@ -82,6 +85,7 @@ struct sqlite_writer::statements {
               on,
               "INSERT INTO producers (producer, sequence, recorded_at, outcome) VALUES (?1, ?2, ?3, ?4) "
               "ON CONFLICT (producer) DO UPDATE SET sequence = ?2, recorded_at = ?3, outcome = ?4"},
+          forget_producers{on, "DELETE FROM producers WHERE recorded_at < ?1 AND sequence > 1"},
           forget_outcomes{on, "UPDATE producers SET outcome = x'' WHERE recorded_at < ?1 AND outcome <> x''"},
           find_stream{on, "SELECT number, holds FROM streams WHERE stream = ?1"},
           newest_but_clicks{on,
@@ -117,7 +121,7 @@ struct sqlite_writer::statements {
           destroy_key{on, "UPDATE keys SET subject = NULL, wrapped = x'' WHERE key_id = ?1"} {}
 
     statement begin, commit, read_head, write_head;
-    statement find_producer, write_producer, forget_outcomes;
+    statement find_producer, write_producer, forget_producers, forget_outcomes;
     statement find_stream, newest_but_clicks, add_stream, widen_stream, learn, add_event;
     statement find_claim, acquire_claim, release_claim;
     statement find_response, add_response, forget_responses;
@@ -433,6 +437,8 @@ void sqlite_writer::write_producer(append_batch const& batch, batch_plan const& 
     // A new process: a good moment to drop what processes of long ago will not ask for any more.
     sql_->forget_outcomes.bind(1, domain::to_unix_us(plan.recorded_at - outcome_kept));
     sql_->forget_outcomes.run();
+    sql_->forget_producers.bind(1, domain::to_unix_us(plan.recorded_at - producer_kept));
+    sql_->forget_producers.run();
 }
 
 stored_key sqlite_writer::add_key(stored_key const& key) {

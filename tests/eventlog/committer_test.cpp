@@ -69,6 +69,25 @@ protected:
     std::optional<committer> committing_;
 };
 
+TEST_F(Committer, IsANewProducerAfterALongPause) {
+    start({.producer_idle_max = std::chrono::hours{0}});
+    for (auto const* stream : {"a", "b"}) {
+        answer given = submit(click(stream));
+        EXPECT_GT(position_of(given), 0);
+    }
+    ASSERT_EQ(log_.producers().size(), 2u);
+    EXPECT_NE(log_.producers()[0], log_.producers()[1]);
+    EXPECT_EQ(head(), 2);
+}
+
+TEST_F(Committer, IsOneProducerWhileItIsBusy) {
+    for (auto const* stream : {"a", "b"}) {
+        answer given = submit(click(stream));
+        EXPECT_GT(position_of(given), 0);
+    }
+    EXPECT_EQ(log_.producers()[0], log_.producers()[1]);
+}
+
 TEST_F(Committer, GivesEachAppendItsOwnOutcome) {
     answer held = hold();
     answer first = submit(click("a", expected_version::none()));

@@ -7,6 +7,7 @@
 #include "tests/support/postgres_server.h"
 
 #include <stdexcept>
+#include <thread>
 
 namespace linkledger::test {
 namespace {
@@ -68,6 +69,28 @@ TEST(PostgresReads, FindRareTypesFarApart) {
     auto const first = log.read({.limit = 1, .excluded_types = {"common"}}).value();
     ASSERT_EQ(first.events.size(), 1u);
     EXPECT_EQ(first.scanned_to, 1);
+}
+
+TEST(PostgresProducers, AreForgottenAndThenRefused) {
+    postgres_under_test store;
+    eventlog::append_batch once{eventlog::new_uuid_v7(), 1, {one_event("once")}};
+    eventlog::append_batch twice{eventlog::new_uuid_v7(), 1, {one_event("twice")}};
+    ASSERT_TRUE(store.log().append(once));
+    ASSERT_TRUE(store.log().append(twice));
+    twice.sequence = 2;
+    ASSERT_TRUE(store.log().append(twice));
+    auto const connection = sql::open_postgres({.url = store.url()});
+    connection->execute("UPDATE producers SET recorded_us = 0");
+    store.reopen();
+    auto const known = [&] {
+        return connection->query_one("SELECT count(*) FROM producers", {},
+                                     [](sql::row const& r) { return r.integer(0); });
+    };
+    for (int i = 0; i < 2'000 && known() != 1; ++i) std::this_thread::sleep_for(std::chrono::milliseconds{5});
+    EXPECT_EQ(known(), 1) << "the one that sent a single batch stays";
+    EXPECT_EQ(store.log().append(once).error().code, eventlog::failure_code::corrupted);
+    EXPECT_EQ(store.log().append(twice).error().code, eventlog::failure_code::corrupted);
+    EXPECT_EQ(store.log().head().value().last, 3) << "nothing is written twice";
 }
 
 }  // namespace

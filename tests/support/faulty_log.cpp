@@ -46,9 +46,15 @@ std::vector<std::size_t> faulty_log::batches() const {
     return batches_;
 }
 
-fault faulty_log::begin_append(std::size_t appends) {
+std::vector<domain::uuid> faulty_log::producers() const {
+    std::lock_guard const lock{mutex_};
+    return producers_;
+}
+
+fault faulty_log::begin_append(append_batch const& batch) {
     std::unique_lock lock{mutex_};
-    batches_.push_back(appends);
+    batches_.push_back(batch.appends.size());
+    producers_.push_back(batch.producer);
     changed_.notify_all();
     changed_.wait(lock, [&] { return !closed_; });
     if (next_.empty()) return always_;
@@ -63,7 +69,7 @@ bool faulty_log::is_away() const {
 }
 
 result<batch_outcome> faulty_log::append(append_batch const& batch) {
-    fault const now = begin_append(batch.appends.size());
+    fault const now = begin_append(batch);
     if (now == fault::away) return store_is_away();
     if (now == fault::lost_request) return nobody_knows();
     if (now == fault::damaged) {

@@ -37,6 +37,8 @@ public:
     void wait_for_appends(std::size_t count);
     /// The number of appends in each batch that was sent, in order.
     [[nodiscard]] std::vector<std::size_t> batches() const;
+    /// The producer of each batch that was sent, in order.
+    [[nodiscard]] std::vector<domain::uuid> producers() const;
 
     [[nodiscard]] std::string_view backend() const override { return inner_.backend(); }
     eventlog::result<eventlog::log_head> head() override;
@@ -60,7 +62,7 @@ public:
     bool wait_beyond(eventlog::position after, std::chrono::milliseconds deadline) override;
 
 private:
-    fault begin_append(std::size_t appends);
+    fault begin_append(eventlog::append_batch const& batch);
     [[nodiscard]] bool is_away() const;
 
     eventlog::event_log& inner_;
@@ -70,6 +72,7 @@ private:
     fault always_ = fault::none;
     bool closed_ = false;
     std::vector<std::size_t> batches_;
+    std::vector<domain::uuid> producers_;
 };
 
 }  // namespace linkledger::test
