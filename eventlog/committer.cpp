@@ -85,6 +85,7 @@ private:
     void commit(batch_in_flight& taken);
     result<batch_outcome> send_again(append_batch const& batch, bool fate_is_unknown);
     result<batch_outcome> resend_until_known(append_batch const& batch, batch_in_flight& taken);
+    bool answer_overdue(batch_in_flight& taken, failure const& why);
     void answer(batch_in_flight& taken, append_batch const& batch, batch_outcome outcome,
                 clock::time_point started);
     void abandon(batch_in_flight& taken, failure const& why);
@@ -218,7 +219,9 @@ void committer::state::commit(batch_in_flight& taken) {
     last_used = started;
     auto outcome = log.append(batch);
     if (!outcome && outcome.error().code != failure_code::corrupted) {
-        // Once more at once: a connection that broke while it was idle says nothing of the store.
+        // Once more at once: a connection that broke while it was idle says nothing of the store. A server
+        // that stands still may hold up each attempt for seconds: who has waited long enough is told first.
+        if (is_unknown(outcome.error())) static_cast<void>(answer_overdue(taken, outcome.error()));
         outcome = send_again(batch, is_unknown(outcome.error()));
     }
     if (!outcome && is_unknown(outcome.error())) outcome = resend_until_known(batch, taken);
@@ -256,15 +259,22 @@ result<batch_outcome> committer::state::resend_until_known(append_batch const& b
             set_available(true);
             return outcome;
         }
-        auto const oldest_waiting = clock::now() - options.queue_wait_max;
-        bool all_answered = true;
-        for (pending& one : taken) {
-            if (one.accepted_at < oldest_waiting) one.complete(outcome.error());
-            all_answered &= one.done == nullptr;
-        }
+        bool const all_answered = answer_overdue(taken, outcome.error());
         std::lock_guard const lock{mutex};
         if (stopping && all_answered) return outcome;
     }
+}
+
+/// Tells those who have waited long enough that the outcome is unknown. True when nobody is left.
+bool committer::state::answer_overdue(batch_in_flight& taken, failure const& why) {
+    failure const unknown{failure_code::unknown_outcome, why.detail};
+    auto const oldest_waiting = clock::now() - options.queue_wait_max;
+    bool all_answered = true;
+    for (pending& one : taken) {
+        if (one.accepted_at < oldest_waiting) one.complete(unknown);
+        all_answered &= one.done == nullptr;
+    }
+    return all_answered;
 }
 
 void committer::state::answer(batch_in_flight& taken, append_batch const& batch, batch_outcome outcome,

@@ -88,6 +88,22 @@ TEST_F(Committer, IsOneProducerWhileItIsBusy) {
     EXPECT_EQ(log_.producers()[0], log_.producers()[1]);
 }
 
+TEST_F(Committer, TellsWhoHasWaitedLongEnoughBeforeItTriesAgain) {
+    start({.queue_wait_max = 50ms});
+    log_.close_gate();
+    std::promise<std::pair<failure_code, std::size_t>> told;
+    committing().submit(click("a"), [&](result<append_outcome> outcome) {
+        told.set_value({outcome.error().code, log_.batches().size()});
+    });
+    log_.wait_for_appends(1);
+    std::this_thread::sleep_for(60ms);
+    log_.next({fault::lost_acknowledgement});
+    log_.open_gate();
+    EXPECT_EQ(told.get_future().get(), std::pair(failure_code::unknown_outcome, std::size_t{1}));
+    wait_until_available();
+    EXPECT_EQ(head(), 1) << "written once, all the same";
+}
+
 TEST_F(Committer, GivesEachAppendItsOwnOutcome) {
     answer held = hold();
     answer first = submit(click("a", expected_version::none()));
