@@ -156,13 +156,8 @@ std::vector<digest> read_leaf_hash_page(sql::connection& from, position after, s
 
 std::vector<recorded_event> read_stream_events(sql::connection& from, std::string const& stream,
                                                version after, std::size_t limit) {
-    return collect(
-        from,
-        fmt::format(
-            "SELECT {} FROM events WHERE stream_number = (SELECT number FROM streams WHERE stream = $1)"
-            " AND version > $2 ORDER BY version LIMIT $3",
-            columns),
-        {stream, after, limit_of(limit)}, limit);
+    return collect(from, fmt::format("SELECT {} FROM log_read_stream($1, $2, $3) ORDER BY version", columns),
+                   {stream, after, limit_of(limit)}, limit);
 }
 
 std::vector<std::optional<stored_response>> read_responses(sql::postgres_connection& from,

@@ -401,3 +401,15 @@ BEGIN
     RETURN partition;
 END;
 $$;
+
+-- A stream's events beyond a version. A stream may have events in any partition, so each one's index is asked.
+-- That is cheap; planning it is not (2.8 ms of 41 partitions, and 0.4 ms in all with the plan made once), and
+-- connections of the log plan every statement anew, for the sake of bounds on positions.
+CREATE FUNCTION log_read_stream(wanted text, after_version bigint, how_many bigint) RETURNS SETOF events
+LANGUAGE plpgsql STABLE SET plan_cache_mode = force_generic_plan AS $$
+BEGIN
+    RETURN QUERY SELECT e.* FROM events AS e
+                 WHERE e.stream_number = (SELECT s.number FROM streams AS s WHERE s.stream = wanted)
+                       AND e.version > after_version ORDER BY e.version LIMIT how_many;
+END;
+$$;

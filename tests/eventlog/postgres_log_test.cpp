@@ -71,6 +71,25 @@ TEST(PostgresReads, FindRareTypesFarApart) {
     EXPECT_EQ(first.scanned_to, 1);
 }
 
+TEST(PostgresReads, FollowAStreamFromPartitionToPartition) {
+    postgres_under_test store;
+    auto const connection = sql::open_postgres({.url = store.url()});
+    connection->execute("UPDATE log_head SET last_position = 9999999");
+    (void)connection->query_one("SELECT log_extend(100)", {}, [](sql::row const& r) { return r.text(0); });
+    eventlog::append_batch batch{eventlog::new_uuid_v7(), 0, {one_event("a")}};
+    for (int i = 0; i < 3; ++i) {
+        ++batch.sequence;
+        ASSERT_TRUE(store.log().append(batch));
+    }
+    auto const partitions = connection->query_one("SELECT count(DISTINCT tableoid) FROM events", {},
+                                                  [](sql::row const& r) { return r.integer(0); });
+    EXPECT_EQ(partitions, 2);
+    auto const all = store.log().read_stream("a", 0, 10).value();
+    ASSERT_EQ(all.size(), 3u);
+    for (std::size_t i = 0; i < 3; ++i) EXPECT_EQ(all[i].position, 10'000'000 + static_cast<int>(i));
+    EXPECT_EQ(store.log().read_stream("a", 1, 1).value().at(0).version, 2);
+}
+
 TEST(PostgresProducers, AreForgottenAndThenRefused) {
     postgres_under_test store;
     eventlog::append_batch once{eventlog::new_uuid_v7(), 1, {one_event("once")}};
