@@ -5,8 +5,12 @@
 
 #include <gmock/gmock.h>
 
+#include <algorithm>
 #include <atomic>
 #include <csignal>
+#include <cstdio>
+#include <cstdlib>
+#include <iterator>
 #include <mutex>
 #include <set>
 #include <sstream>
@@ -18,16 +22,16 @@ namespace {
 
 using testing::AnyOf;
 using testing::HasSubstr;
+using testing::IsEmpty;
 
 /// Clients that click a link and create others until told to stop; what was answered is remembered.
 class load {
 public:
     load(int port, std::string const& key, std::string const& workspace, std::string const& code, int round) {
         for (int worker = 0; worker < 4; ++worker) {
-            threads_.emplace_back([=, this] { click(port, code); });
-            threads_.emplace_back([=, this] {
-                create(port, key, workspace, std::to_string(round) + "-" + std::to_string(worker));
-            });
+            auto const name = std::to_string(round) + "-" + std::to_string(worker);
+            threads_.emplace_back([=, this] { click(port, code, name); });
+            threads_.emplace_back([=, this] { create(port, key, workspace, name); });
         }
     }
 
@@ -37,17 +41,24 @@ public:
         threads_.clear();
     }
 
-    std::atomic<int> clicks_sent{0}, clicks_answered{0}, unexpected{0};
+    std::atomic<int> unexpected{0};
+    /// Links that were answered, by code, and clicks, by utm_campaign. After join().
     [[nodiscard]] std::set<std::string> const& codes() const { return codes_; }
+    [[nodiscard]] std::set<std::string> const& clicks() const { return clicks_; }
 
 private:
-    void click(int port, std::string const& code) {
+    void click(int port, std::string const& code, std::string const& name) {
         http_client client{port};
+        int number = 0;
         repeat([&] {
-            ++clicks_sent;
-            auto const answer = client.get("/" + code);
-            if (answer.status == 302) ++clicks_answered;
-            if (answer.status != 302 && answer.status != 503) ++unexpected;
+            auto const campaign = name + "-" + std::to_string(++number);
+            auto const answer = client.get("/" + code + "?utm_campaign=" + campaign);
+            if (answer.status == 302) {
+                std::lock_guard const lock{mutex_};
+                clicks_.insert(campaign);
+            } else if (answer.status != 503) {
+                ++unexpected;
+            }
         });
     }
 
@@ -81,7 +92,7 @@ private:
 
     std::atomic<bool> stopping_{false};
     std::mutex mutex_;
-    std::set<std::string> codes_;
+    std::set<std::string> codes_, clicks_;
     std::vector<std::thread> threads_;
 };
 
@@ -95,41 +106,60 @@ std::vector<boost::json::value> events_of(site const& at, std::string const& typ
     return all;
 }
 
+std::vector<std::string> missing(std::set<std::string> const& answered,
+                                 std::set<std::string> const& recorded) {
+    std::vector<std::string> lost;
+    std::set_difference(answered.begin(), answered.end(), recorded.begin(), recorded.end(),
+                        std::back_inserter(lost));
+    return lost;
+}
+
+/// KILL_ROUNDS: the long version, whose figures stand in bench/README.md.
+int rounds_of_kills() {
+    char const* const told = std::getenv("KILL_ROUNDS");
+    return told ? std::max(1, std::atoi(told)) : 3;
+}
+
 }  // namespace
 
 class Killed : public OnBothBackends {};
 LINKLEDGER_ON_BOTH_BACKENDS(Killed);
 
 TEST_P(Killed, UnderLoadLosesNothingThatWasAnswered) {
-    constexpr int rounds = 3;
+    int const rounds = rounds_of_kills();
     site const at{GetParam()};
     served server{at};
     auto client = server.client();
     auto const workspace = create_workspace(client);
     auto const code = create_link(client, workspace, "https://a.example/");
-    std::set<std::string> codes;
-    int clicks_sent = 0, clicks_answered = 0;
+    std::set<std::string> answered_links, answered_clicks;
     for (int round = 0; round < rounds; ++round) {
         load clients{server.port(), at.key(), workspace, code, round};
         // Long enough for traffic, short enough to hit any moment of it.
-        std::this_thread::sleep_for(std::chrono::milliseconds{300 + 137 * round});
+        std::this_thread::sleep_for(std::chrono::milliseconds{300 + 137 * round % 1'000});
         server.kill9();
         clients.join();
         EXPECT_EQ(clients.unexpected, 0);
-        codes.insert(clients.codes().begin(), clients.codes().end());
-        clicks_sent += clients.clicks_sent;
-        clicks_answered += clients.clicks_answered;
+        answered_links.insert(clients.codes().begin(), clients.codes().end());
+        answered_clicks.insert(clients.clicks().begin(), clients.clicks().end());
         server.start();
     }
-    EXPECT_GT(clicks_answered, 0);
-    EXPECT_FALSE(codes.empty());
+    EXPECT_FALSE(answered_clicks.empty());
+    EXPECT_FALSE(answered_links.empty());
 
-    auto const clicks = static_cast<int>(events_of(at, "link.clicked").size());
-    EXPECT_GE(clicks, clicks_answered);
-    EXPECT_LE(clicks, clicks_sent);
-    std::set<std::string> stored;
-    for (auto const& event : events_of(at, "link.created")) stored.insert(text_at(event, "data.short_code"));
-    for (auto const& answered : codes) EXPECT_TRUE(stored.contains(answered)) << answered;
+    auto const click_events = events_of(at, "link.clicked");
+    std::set<std::string> clicks, links;
+    for (auto const& event : click_events) clicks.insert(text_at(event, "data.utm_campaign"));
+    for (auto const& event : events_of(at, "link.created")) links.insert(text_at(event, "data.short_code"));
+    EXPECT_EQ(clicks.size(), click_events.size()) << "a click is there twice";
+    EXPECT_THAT(missing(answered_clicks, clicks), IsEmpty());
+    EXPECT_THAT(missing(answered_links, links), IsEmpty());
+    std::printf(
+        "%s, %d rounds of kill -9: clicks answered %zu, recorded %zu, missing %zu; "
+        "links answered %zu, recorded %zu, missing %zu\n",
+        GetParam().c_str(), rounds, answered_clicks.size(), clicks.size(),
+        missing(answered_clicks, clicks).size(), answered_links.size(), links.size(),
+        missing(answered_links, links).size());
 
     // The read model says the same as the log once it is there.
     auto again = server.client();
@@ -137,7 +167,7 @@ TEST_P(Killed, UnderLoadLosesNothingThatWasAnswered) {
     auto const found = json_of(
         again.get("/v1/links?workspace_id=" + workspace + "&search=" + code + "&wait_ms=5000&after=" + head));
     ASSERT_EQ(found.at("items").as_array().size(), 1u);
-    EXPECT_EQ(found.at("items").at(0).at("total_clicks").to_number<int>(), clicks);
+    EXPECT_EQ(found.at("items").at(0).at("total_clicks").to_number<std::size_t>(), clicks.size());
 }
 
 class Stopped : public OnBothBackends {};
@@ -155,8 +185,8 @@ TEST_P(Stopped, InOrderAnswersWhatIsInFlight) {
     clients.join();
     EXPECT_EQ(done.exit_code, 0) << done.err;
     EXPECT_EQ(clients.unexpected, 0);
-    EXPECT_GT(clients.clicks_answered, 0);
-    EXPECT_GE(events_of(at, "link.clicked").size(), static_cast<std::size_t>(clients.clicks_answered));
+    EXPECT_FALSE(clients.clicks().empty());
+    EXPECT_GE(events_of(at, "link.clicked").size(), clients.clicks().size());
     EXPECT_THROW(server.client().get("/healthz"), http_failed);
 }
 
