@@ -27,6 +27,28 @@ void make_folder_of(std::string const& path) {
             fmt::format("the folder {} cannot be made: {}", folder.string(), error.message())};
 }
 
+/// Only a log that is empty gets a new master key; under another one nobody's data would open, and addresses
+/// would be strangers'. A key of the log's own tells whether it is the right one.
+std::unique_ptr<eventlog::keyring> open_keys(configuration const& from, eventlog::event_log& log) {
+    auto const& path = from.master_key_file;
+    auto const head = value_or_fail(log.head(), "the log cannot be read");
+    if (head.last > 0 && !std::filesystem::exists(path))
+        throw command_failed{fmt::format(
+            "the log has events, but their master key file {} is missing. Put it back from where it "
+            "was backed up, or copy it from another process of the log; MASTER_KEY_FILE names it.",
+            path)};
+    auto master = value_or_fail(eventlog::load_or_create_master_key(path), "the master key cannot be used");
+    auto keys = std::make_unique<eventlog::keyring>(log, std::move(master));
+    auto const probe = keys->get_or_create("master-key");
+    if (!probe && probe.error().code == eventlog::failure_code::corrupted)
+        throw command_failed{fmt::format(
+            "the master key file {} is not this log's. All processes of a log share one; put the right one "
+            "there, or name it in MASTER_KEY_FILE.",
+            path)};
+    if (!probe) fail("the log's keys cannot be read", probe.error());
+    return keys;
+}
+
 std::string_view name_of(eventlog::failure_code code) {
     switch (code) {
         case eventlog::failure_code::unavailable:
@@ -88,9 +110,7 @@ log_side open_log(configuration const& from) {
         options.path = from.db_path;
         made.log = value_or_fail(eventlog::open_sqlite_log(options), "the log cannot be opened");
     }
-    auto master = value_or_fail(eventlog::load_or_create_master_key(from.master_key_file),
-                                "the master key cannot be used");
-    made.keys = std::make_unique<eventlog::keyring>(*made.log, std::move(master));
+    made.keys = open_keys(from, *made.log);
     return made;
 }
 
