@@ -15,6 +15,7 @@
 #include <openssl/evp.h>
 
 #include <deque>
+#include <filesystem>
 #include <fstream>
 #include <memory>
 #include <thread>
@@ -208,6 +209,8 @@ domain::workspace_id workspace_of(std::string const& name, operator_session& ses
 
 int import_links(import_options const& options) {
     auto const from = read_configuration(process_environment);
+    if (std::filesystem::is_directory(options.path))
+        throw command_failed{fmt::format("{} is a folder, not a file", options.path)};
     if (!std::ifstream{options.path}) throw command_failed{fmt::format("{} cannot be read", options.path)};
     operator_session session{from};
     if (session.new_admin_key()) {

@@ -1,5 +1,7 @@
 #include "cli/import_file.h"
 
+#include "eventlog/json.h"
+
 #include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
 #include <boost/json/serialize.hpp>
@@ -80,6 +82,9 @@ std::optional<record> table_reader::next() {
     }
     if (read.problem.empty() && read.cells.size() > columns_max) {
         read.problem = fmt::format("has more than {} columns", columns_max);
+    }
+    if (read.problem.empty() && !json::is_storable_text(read.text)) {
+        read.problem = "is not UTF-8, or holds a zero byte; save the file as UTF-8";
     }
     if (!read.problem.empty()) read.cells.clear();
     return read;

@@ -39,13 +39,23 @@ int main(int argc, char** argv) {
                  "linkledger"};
     app.require_subcommand(1);
     app.set_version_flag("--version", "linkledger " LINKLEDGER_VERSION);
-    app.footer(environment_help());
+    // What subcommands inherit that have no footer of their own; the long list stands here alone.
+    app.footer("Settings come from the environment; linkledger --help lists them.");
     cli::work chosen;
     for (auto const add : subcommands) add(app, chosen);
+    app.footer(environment_help());
 
     try {
         app.parse(argc, argv);
     } catch (CLI::ParseError const& error) {
+        // The parser misses a subcommand first, and does not say what stood in its place.
+        std::string_view const first = argc > 1 ? argv[1] : "";
+        auto const is_first = [&](CLI::App const* each) { return each->get_name() == first; };
+        if (!first.empty() && !first.starts_with('-') && app.get_subcommands(is_first).empty()) {
+            fmt::print(stderr, "linkledger: there is no subcommand \"{}\"; linkledger --help lists them.\n",
+                       first);
+            return cli::wrong_usage;
+        }
         // Help and version are answers; everything else is wrong usage.
         return app.exit(error) == 0 ? cli::succeeded : cli::wrong_usage;
     }

@@ -63,7 +63,9 @@ bool breaks_connection(int result_code) {
     }
 }
 
-handle open(std::string const& path, sqlite_options const& options) {
+namespace {
+
+handle open_unnamed(std::string const& path, sqlite_options const& options) {
     // A connection is one thread's at a time, so SQLite needs no mutex of its own.
     int const flags = SQLITE_OPEN_NOMUTEX |
                       (options.read_only ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE);
@@ -78,6 +80,16 @@ handle open(std::string const& path, sqlite_options const& options) {
     run(raw, options.synchronous == sqlite_options::sync::full ? "PRAGMA synchronous=FULL"
                                                                : "PRAGMA synchronous=NORMAL");
     return opened;
+}
+
+}  // namespace
+
+handle open(std::string const& path, sqlite_options const& options) {
+    try {
+        return open_unnamed(path, options);
+    } catch (error const& caught) {
+        throw error{caught.what_kind(), path + " cannot be opened: " + caught.what()};
+    }
 }
 
 void run(sqlite3* on, std::string const& script) {

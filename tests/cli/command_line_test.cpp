@@ -5,6 +5,8 @@
 #include <gmock/gmock.h>
 
 #include <algorithm>
+#include <filesystem>
+#include <fstream>
 
 namespace linkledger::test {
 
@@ -68,6 +70,55 @@ TEST(CommandLine, SaysThatAnAddressIsTaken) {
         linkledger({"serve"}, other.with({{"LISTEN", "127.0.0.1:" + std::to_string(server.port())}}));
     EXPECT_EQ(done.exit_code, 1);
     EXPECT_THAT(done.err, HasSubstr(std::to_string(server.port())));
+}
+
+TEST(CommandLine, NamesASubcommandThatIsNot) {
+    auto const done = linkledger({"server"}, site{"sqlite"}.environment());
+    EXPECT_EQ(done.exit_code, 2);
+    EXPECT_THAT(done.err, HasSubstr("no subcommand \"server\""));
+}
+
+TEST(CommandLine, ListsTheEnvironmentOnceAndNotWithEverySubcommand) {
+    site const at{"sqlite"};
+    EXPECT_THAT(linkledger({"--help"}, at.environment()).out, HasSubstr("LINK_CACHE_MAX"));
+    auto const issue = linkledger({"keys", "issue", "--help"}, at.environment()).out;
+    EXPECT_THAT(issue, AllOf(HasSubstr("linkledger --help"), Not(HasSubstr("LINK_CACHE_MAX"))));
+}
+
+TEST(CommandLine, NamesAFileThatIsNoDatabase) {
+    site const at{"sqlite"};
+    auto const path = at.folder().file("text.db");
+    std::ofstream{path} << "this is a text, and no database at all";
+    auto const done = linkledger({"migrate", "up"}, at.with({{"DB_PATH", path}}));
+    EXPECT_EQ(done.exit_code, 1);
+    EXPECT_THAT(done.err, AllOf(HasSubstr(path), HasSubstr("not a database")));
+}
+
+TEST(CommandLine, ImportsNoFolder) {
+    site const at{"sqlite"};
+    auto const done = linkledger({"import", at.folder().file("")}, at.environment());
+    EXPECT_EQ(done.exit_code, 1);
+    EXPECT_THAT(done.err, HasSubstr("is a folder"));
+}
+
+class MasterKey : public OnBothBackends {};
+LINKLEDGER_ON_BOTH_BACKENDS(MasterKey);
+
+TEST_P(MasterKey, IsNotReplacedWhenItIsMissingOrAnother) {
+    site const at{GetParam()};
+    served{at}.stop();
+    auto const missing = at.folder().file("elsewhere.key");
+    auto const without = linkledger({"serve"}, at.with({{"MASTER_KEY_FILE", missing}}));
+    EXPECT_EQ(without.exit_code, 1);
+    EXPECT_THAT(without.err, AllOf(HasSubstr(missing), HasSubstr("missing")));
+    EXPECT_FALSE(std::filesystem::exists(missing));
+
+    std::ofstream{missing} << std::string(32, 'x');
+    std::filesystem::permissions(missing, std::filesystem::perms::owner_read);
+    auto const with_another = linkledger({"serve"}, at.with({{"MASTER_KEY_FILE", missing}}));
+    EXPECT_EQ(with_another.exit_code, 1);
+    EXPECT_THAT(with_another.err, AllOf(HasSubstr(missing), HasSubstr("not this log's")));
+    served{at}.stop();
 }
 
 class Migrate : public OnBothBackends {};

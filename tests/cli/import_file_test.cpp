@@ -51,6 +51,15 @@ TEST(TableReader, TakesWindowsLineEndsByteOrderMarksAndAMissingLastLineEnd) {
     }
 }
 
+TEST(TableReader, SaysWhatIsNotUtf8) {
+    using namespace std::string_literals;
+    auto const all = read_all("https://a.example\t\xE4\nhttps://b.example\tB\nh\0t\tx\n"s, table_format::tsv);
+    ASSERT_EQ(all.size(), 3u);
+    EXPECT_THAT(all[0].problem, HasSubstr("UTF-8"));
+    EXPECT_EQ(all[1].problem, "");
+    EXPECT_THAT(all[2].problem, HasSubstr("UTF-8"));
+}
+
 TEST(TableReader, ReadsQuotedCellsAsRfc4180SaysThem) {
     auto const all = read_all("a,\"b,\"\"c\"\"\",\"d\r\ne\"\nf,,\"\"\n", table_format::csv);
     ASSERT_EQ(all.size(), 2u);
