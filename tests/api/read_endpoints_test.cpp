@@ -20,7 +20,7 @@ protected:
 TEST_F(ReadEndpoint, ReflectsThePositionThatIsAskedFor) {
     auto const link = make_link({{"title", "Fresh"}});
     auto const after = std::to_string(service_.head());
-    auto const answer = get("/v1/links/" + text(link, "link_id") + "?after=" + after);
+    auto const answer = get_in_time(admin, "/v1/links/" + text(link, "link_id") + "?after=" + after);
     EXPECT_EQ(answer.status, 200);
     EXPECT_GE(std::stoll(answer.header("x-projection-position")), std::stoll(after));
     auto const row = parse(answer);
@@ -119,10 +119,10 @@ TEST_F(ReadEndpoint, HidesOtherWorkspaces) {
     auto const hidden_id = text(hidden.at("result"), "link_id");
     auto const after = "after=" + std::to_string(service_.head());
 
-    EXPECT_EQ(ann.get("/v1/links/" + text(link, "link_id") + "?" + after).status, 200);
-    auto const links = parse(ann.get("/v1/links?" + after));
+    EXPECT_EQ(get_in_time(ann, "/v1/links/" + text(link, "link_id") + "?" + after).status, 200);
+    auto const links = parse(get_in_time(ann, "/v1/links?" + after));
     EXPECT_EQ(links.at("total_count").as_int64(), 1);
-    EXPECT_EQ(parse(ann.get("/v1/workspaces?" + after)).at("total_count").as_int64(), 1);
+    EXPECT_EQ(parse(get_in_time(ann, "/v1/workspaces?" + after)).at("total_count").as_int64(), 1);
     for (std::string const& path :
          {"/v1/links/" + hidden_id, "/v1/links/" + hidden_id + "/clicks", "/v1/links/" + hidden_id + "/stats",
           "/v1/links/" + hidden_id + "/history", "/v1/workspaces/" + other_id,

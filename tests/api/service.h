@@ -82,6 +82,10 @@ protected:
     std::string workspace_id;
 };
 
+/// A GET that is repeated while the read models are behind: a busy machine may need longer than a request may
+/// wait.
+[[nodiscard]] http_response get_in_time(http_client& from, std::string const& target);
+
 /// Asks again and again until it is so; false after 20 seconds.
 [[nodiscard]] bool comes_true(std::function<bool()> const& what);
 
