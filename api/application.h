@@ -1,6 +1,7 @@
 #pragma once
 // linkledger as an HTTP service: what `serve` composes from the log, the commands and the read models.
 
+#include "api/probe.h"
 #include "api/server.h"
 #include "commands/command_bus.h"
 
@@ -49,6 +50,7 @@ struct services {
     projections::read_store& reads;
     projections::runner* runner = nullptr;            ///< None: projections run in other processes.
     eventlog::merkle::published_log* tree = nullptr;  ///< None: /log is not served.
+    std::vector<probe> probes{};                      ///< What else there is to tell of.
 };
 
 class application {

@@ -128,6 +128,20 @@ void add_projections(families& to, std::vector<projection_status> const& all) {
                    all, [](auto const& p) { return p.failures; });
 }
 
+void add_probes(families& to, std::vector<probe> const& all) {
+    for (auto const& each : all) {
+        bool const up = !each.state || each.state().up;
+        to.push_back({"linkledger_" + each.name + "_up",
+                      "1 while it can be reached.",
+                      MetricType::Gauge,
+                      {value(MetricType::Gauge, up ? 1 : 0)}});
+        if (!each.samples) continue;
+        for (auto const& sample : each.samples())
+            add(to, sample.is_counter ? MetricType::Counter : MetricType::Gauge, sample.name, sample.help,
+                sample.value);
+    }
+}
+
 /// A line of /proc/self/status, in bytes.
 [[nodiscard]] double status_bytes(std::string const& name) {
     std::ifstream file("/proc/self/status");
@@ -245,6 +259,16 @@ std::string metrics::text(services const& on, server_stats const& server,
     add_bus(all, on.bus.stats());
     add_server(all, server, streams);
     add_projections(all, projections);
+    add_probes(all, on.probes);
+    add_process(all);
+    return prometheus::TextSerializer{}.Serialize(all);
+}
+
+std::string process_metrics(std::vector<projection_status> const& projections,
+                            std::vector<probe> const& probes) {
+    families all;
+    add_projections(all, projections);
+    add_probes(all, probes);
     add_process(all);
     return prometheus::TextSerializer{}.Serialize(all);
 }

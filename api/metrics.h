@@ -33,4 +33,8 @@ private:
     std::unique_ptr<state> state_;
 };
 
+/// The same of a process that serves no requests: projections, probes, the process itself.
+[[nodiscard]] std::string process_metrics(std::vector<projections::projection_status> const& projections,
+                                          std::vector<probe> const& probes);
+
 }  // namespace linkledger::api

@@ -68,6 +68,11 @@ awaitable<void> readyz(exchange& x) {
         well = well && is_well(each);
         dependencies.push_back(std::move(one));
     }
+    for (auto const& each : on.probes) {
+        auto const now = each.state();
+        well = well && now.up;
+        dependencies.push_back(dependency(each.name, now.up, now.detail));
+    }
     json::bj::object const answer{{"status", !log_answers ? "unavailable"
                                              : well       ? "ready"
                                                           : "degraded"},

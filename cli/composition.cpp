@@ -139,13 +139,70 @@ tree_side open_tree_side(configuration const& from, log_side const& log) {
 }
 
 read_side open_read_side(configuration const& from, log_side const& log,
-                         projections::runner_options const& options) {
+                         projections::runner_options const& options,
+                         std::unique_ptr<projections::event_source> source) {
     read_side made;
-    made.source = projections::create_log_source(*log.log);
-    made.store = from.on_postgresql() ? projections::create_postgres_read_store(from.database_url)
-                                      : projections::create_sqlite_read_store(from.db_path);
+    made.source = source ? std::move(source) : projections::create_log_source(*log.log);
+    made.store = open_read_store(from);
     made.runner = std::make_unique<projections::runner>(*made.source, *log.keys, *made.store,
                                                         projections::create_all(), options);
+    return made;
+}
+
+std::unique_ptr<projections::read_store> open_read_store(configuration const& from) {
+    return from.on_postgresql() ? projections::create_postgres_read_store(from.database_url)
+                                : projections::create_sqlite_read_store(from.db_path);
+}
+
+eventlog::mirror::nats_options nats_options_of(configuration const& from, std::string const& what) {
+    eventlog::mirror::nats_options options;
+    options.url = from.nats_url;
+    options.client_name = what;
+    return options;
+}
+
+std::unique_ptr<eventlog::mirror::relay> open_relay(configuration const& from, log_side const& log) {
+    if (from.nats_url.empty()) return nullptr;
+    eventlog::mirror::relay_options options;
+    options.nats = nats_options_of(from, "linkledger relay");
+    options.replicas = from.nats_replicas;
+    options.note = [](eventlog::mirror::note_level level, std::string const& text) {
+        spdlog::log(
+            level == eventlog::mirror::note_level::warning ? spdlog::level::warn : spdlog::level::info, "{}",
+            text);
+    };
+    return std::make_unique<eventlog::mirror::relay>(*log.log, std::move(options));
+}
+
+api::probe probe_of(eventlog::mirror::relay const& of) {
+    using eventlog::mirror::relay_role;
+    api::probe made;
+    made.name = "mirror";
+    made.state = [&of] {
+        auto const now = of.stats();
+        bool const up = now.role != relay_role::away;
+        auto const* const role = now.role == relay_role::publishing ? "publishing" : "standing by";
+        return api::probe_state{up, up ? fmt::format("{}, at position {}", role, now.mirrored)
+                                       : "NATS cannot be reached; readers use the log"};
+    };
+    made.samples = [&of] {
+        auto const now = of.stats();
+        return std::vector<api::probe_sample>{
+            {"linkledger_mirror_position", "Last position in the JetStream stream, as last seen.", false,
+             static_cast<double>(now.mirrored)},
+            {"linkledger_mirror_lag_events", "Events that the stream does not have yet.", false,
+             static_cast<double>(now.head - now.mirrored)},
+            {"linkledger_mirror_publishing", "1 while this process's relay publishes.", false,
+             now.role == relay_role::publishing ? 1.0 : 0.0},
+            {"linkledger_mirror_published_total", "Events that this process published.", true,
+             static_cast<double>(now.published)},
+            {"linkledger_mirror_repairs_total", "Streams that were lost or wrong and made anew.", true,
+             static_cast<double>(now.repairs)},
+            {"linkledger_mirror_races_lost_total", "Times that another relay was first.", true,
+             static_cast<double>(now.races_lost)},
+            {"linkledger_mirror_failures_total", "Times that NATS or the log could not be used.", true,
+             static_cast<double>(now.failures)}};
+    };
     return made;
 }
 

@@ -1,6 +1,7 @@
 #pragma once
 // The composition root: which implementation stands behind each port, decided by the configuration.
 
+#include "api/probe.h"
 #include "cli/configuration.h"
 #include "commands/command_bus.h"
 #include "eventlog/committer.h"
@@ -8,6 +9,7 @@
 #include "eventlog/keyring.h"
 #include "eventlog/merkle/follower.h"
 #include "eventlog/merkle/published.h"
+#include "eventlog/mirror/relay.h"
 #include "migrations/migrator.h"
 #include "projections/event_source.h"
 #include "projections/read_store.h"
@@ -15,6 +17,7 @@
 
 #include <memory>
 #include <string>
+#include <type_traits>
 
 namespace linkledger::cli {
 
@@ -59,8 +62,21 @@ struct read_side {
     std::unique_ptr<projections::read_store> store;
     std::unique_ptr<projections::runner> runner;
 };
+/// Reads the log unless `source` is given.
 [[nodiscard]] read_side open_read_side(configuration const& from, log_side const& log,
-                                       projections::runner_options const& options);
+                                       projections::runner_options const& options,
+                                       std::unique_ptr<projections::event_source> source = nullptr);
+[[nodiscard]] std::unique_ptr<projections::read_store> open_read_store(configuration const& from);
+
+/// How NATS is reached; `what` is the process's name in its monitoring.
+[[nodiscard]] eventlog::mirror::nats_options nats_options_of(configuration const& from,
+                                                             std::string const& what);
+
+/// A relay that is not started; null where NATS_URL is not set.
+[[nodiscard]] std::unique_ptr<eventlog::mirror::relay> open_relay(configuration const& from,
+                                                                  log_side const& log);
+/// `of` must outlive it.
+[[nodiscard]] api::probe probe_of(eventlog::mirror::relay const& of);
 
 /// What carries out commands. Members are destroyed in the reverse order: the bus first.
 struct write_side {
@@ -83,7 +99,7 @@ T value_or_fail(eventlog::result<T> outcome, std::string const& what);
 template <typename T>
 T value_or_fail(eventlog::result<T> outcome, std::string const& what) {
     if (!outcome) fail(what, outcome.error());
-    return std::move(outcome).value();
+    if constexpr (!std::is_void_v<T>) return std::move(outcome).value();
 }
 
 }  // namespace linkledger::cli

@@ -92,6 +92,13 @@ void set_listen(configuration& to, std::string const& text) {
         throw wrong;
     }
     to.listen_host = host;
+    to.listen_given = true;
+}
+
+void set_nats_url(configuration& to, std::string const& text) {
+    if (!text.starts_with("nats://") && !text.starts_with("tls://"))
+        throw unusable{"nats:// or tls:// and a host, as in nats://127.0.0.1:4222; several with commas"};
+    to.nats_url = text;
 }
 
 void set_public_url(configuration& to, std::string const& text) {
@@ -219,8 +226,12 @@ constexpr described_variable variables[] = {
      [](configuration& to, std::string const& text) {
          to.idempotency_kept = std::chrono::hours{24 * number_between(text, 1u, 3650u)};
      }},
-    {{"NATS_URL", "", "reserved for the cluster; this version ignores it and says so"},
-     [](configuration& to, std::string const&) { to.ignored.emplace_back("NATS_URL"); }},
+    {{"NATS_URL", "", "NATS with JetStream, nats://user:password@host:4222,…; unset: no mirror"},
+     set_nats_url},
+    {{"NATS_REPLICAS", "1", "replicas of the mirror's stream, when it is made (1 to 5)"},
+     [](configuration& to, std::string const& text) {
+         to.nats_replicas = static_cast<int>(number_between(text, 1u, 5u));
+     }},
     {{"REDIS_URL", "", "reserved for the cluster; this version ignores it and says so"},
      [](configuration& to, std::string const&) { to.ignored.emplace_back("REDIS_URL"); }},
 };

@@ -20,8 +20,11 @@ struct configuration {
     std::string db_path = "./data/linkledger.db";
     std::string listen_host = "127.0.0.1";
     unsigned short listen_port = 8080;
-    std::string public_url;  ///< Empty: http:// and the address that is listened on.
-    std::string admin_key;   ///< A secret; empty: one is made on an empty log.
+    bool listen_given = false;  ///< LISTEN is set; processes without an API listen only then.
+    std::string nats_url;       ///< May hold a password; empty: no mirror.
+    int nats_replicas = 1;      ///< Of the mirror's stream, when it is made.
+    std::string public_url;     ///< Empty: http:// and the address that is listened on.
+    std::string admin_key;      ///< A secret; empty: one is made on an empty log.
     std::string master_key_file = "./data/master.key";
     std::string log_signing_key_file = "./data/log-signing.key";
     std::string geoip_db;

@@ -3,22 +3,18 @@
 #include "api/application.h"
 #include "api/logging.h"
 #include "cli/composition.h"
+#include "cli/signals.h"
 #include "cli/subcommand.h"
 #include "eventlog/crypto.h"
 #include "projections/registry.h"
 
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
-#include <boost/asio/post.hpp>
-#include <boost/asio/signal_set.hpp>
 
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
-#include <unistd.h>
-#include <atomic>
 #include <condition_variable>
-#include <csignal>
 #include <cstdio>
 #include <memory>
 #include <mutex>
@@ -94,10 +90,13 @@ public:
             fmt::print("The log is empty. The first admin key, shown this once:\n\n    {}\n\n", *key);
             std::fflush(stdout);
         }
-        application_ = std::make_unique<api::application>(
-            application_options(), api::services{*log_.log, *writes_.committer, *log_.keys, *writes_.bus,
-                                                 *reads_.store, reads_.runner.get(), tree_.published.get()});
+        api::services services{*log_.log,     *writes_.committer,  *log_.keys,           *writes_.bus,
+                               *reads_.store, reads_.runner.get(), tree_.published.get()};
+        relay_ = open_relay(from, log_);
+        if (relay_) services.probes.push_back(probe_of(*relay_));
+        application_ = std::make_unique<api::application>(application_options(), services);
         reads_.runner->start();
+        if (relay_) relay_->start();
         answers_ = std::make_unique<answer_keeper>(*log_.log, from.idempotency_kept);
         application_->start();
     }
@@ -113,6 +112,7 @@ public:
         whole = writes_.committer->drain(
                     std::max(at_least, std::chrono::duration_cast<std::chrono::milliseconds>(left))) &&
                 whole;
+        if (relay_) relay_->stop();
         answers_.reset();
         tree_.signer.reset();
         return whole;
@@ -137,33 +137,10 @@ private:
     read_side reads_;
     write_side writes_;
     tree_side tree_;
+    std::unique_ptr<eventlog::mirror::relay> relay_;
     std::unique_ptr<answer_keeper> answers_;
     std::unique_ptr<api::application> application_;
 };
-
-/// Waits for SIGINT or SIGTERM, then drains; a second signal ends the process at once.
-int run_until_signal(server& running) {
-    asio::io_context context{1};
-    asio::signal_set signals{context, SIGINT, SIGTERM};
-    std::atomic<bool> whole = true;
-    std::jthread drain;
-    signals.async_wait([&](boost::system::error_code const& error, int signal) {
-        if (error) return;
-        spdlog::info("{} received; finishing what is in flight (once more: stop at once)",
-                     signal == SIGINT ? "SIGINT" : "SIGTERM");
-        signals.async_wait([](boost::system::error_code const& again_error, int) {
-            if (!again_error) ::_exit(failed);
-        });
-        drain = std::jthread{[&] {
-            whole = running.stop();
-            asio::post(context, [&] { signals.cancel(); });
-        }};
-    });
-    context.run();
-    drain.join();
-    spdlog::info("stopped{}", whole ? "" : "; some requests had to be cut off");
-    return succeeded;
-}
 
 int serve(serve_options const& options) {
     auto from = read_configuration(process_environment);
@@ -174,7 +151,7 @@ int serve(serve_options const& options) {
     fmt::print("linkledger {} listens on http://{} ({})\n", LINKLEDGER_VERSION, host_and_port(from),
                describe_backend(from));
     std::fflush(stdout);
-    return run_until_signal(running);
+    return run_until_signal([&] { return running.stop(); });
 }
 
 }  // namespace

@@ -28,5 +28,9 @@ void add_events(CLI::App& to, work& chosen);
 void add_keys(CLI::App& to, work& chosen);
 void add_import(CLI::App& to, work& chosen);
 void add_audit(CLI::App& to, work& chosen);
+void add_relay(CLI::App& to, work& chosen);
+void add_mirror(CLI::App& to, work& chosen);
+void add_projector(CLI::App& to, work& chosen);
+void add_parked(CLI::App& to, work& chosen);
 
 }  // namespace linkledger::cli

@@ -68,9 +68,9 @@ void park(sql::connection& in, std::string_view name, int version, parked_event 
          event.attempts, eventlog::now()});
 }
 
-void unpark(sql::connection& in, std::string_view name, int version, eventlog::position at) {
-    in.execute("DELETE FROM parked_events WHERE name = $1 AND version = $2 AND position = $3",
-               {std::string{name}, std::int64_t{version}, at});
+bool unpark(sql::connection& in, std::string_view name, int version, eventlog::position at) {
+    return in.execute("DELETE FROM parked_events WHERE name = $1 AND version = $2 AND position = $3",
+                      {std::string{name}, std::int64_t{version}, at}) == 1;
 }
 
 void park_again(sql::connection& in, std::string_view name, int version, parked_event const& event) {
@@ -78,6 +78,22 @@ void park_again(sql::connection& in, std::string_view name, int version, parked_
         "UPDATE parked_events SET attempts = attempts + 1, error = $1 "
         "WHERE name = $2 AND version = $3 AND position = $4",
         {event.error, std::string{name}, std::int64_t{version}, event.position});
+}
+
+std::int64_t change_parked(sql::connection& in, std::string_view name, int version, eventlog::position at,
+                           parked_change what) {
+    std::string text =
+        what == parked_change::skip ? "DELETE FROM parked_events" : "UPDATE parked_events SET attempts = 0";
+    text += " WHERE name = $1 AND version = $2";
+    auto values = key_of(name, version);
+    if (at != 0) {
+        text += " AND position = $3";
+        values.emplace_back(at);
+    }
+    sql::transaction transaction{in, sql::connection::access::write};
+    auto const changed = in.execute(text, values);
+    transaction.commit();
+    return changed;
 }
 
 }  // namespace linkledger::projections

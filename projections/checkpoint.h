@@ -42,8 +42,18 @@ void start_over(sql::connection& in, projection const& of, eventlog::log_head co
 [[nodiscard]] std::vector<parked_event> load_parked(sql::connection& from, std::string_view name,
                                                     int version);
 void park(sql::connection& in, std::string_view name, int version, parked_event const& event);
-void unpark(sql::connection& in, std::string_view name, int version, eventlog::position at);
+/// False: it was not parked any more.
+[[nodiscard]] bool unpark(sql::connection& in, std::string_view name, int version, eventlog::position at);
 /// Another attempt failed.
 void park_again(sql::connection& in, std::string_view name, int version, parked_event const& event);
+
+/// What an operator wants of parked events, in a process other than the one that runs the projection.
+enum class parked_change {
+    retry,  ///< No attempt counts: the runner tries it at its next look.
+    skip,   ///< The event is given up; later ones of its aggregate are tried.
+};
+/// At one position, or (0) at all; how many there were. In a transaction of its own.
+[[nodiscard]] std::int64_t change_parked(sql::connection& in, std::string_view name, int version,
+                                         eventlog::position at, parked_change what);
 
 }  // namespace linkledger::projections

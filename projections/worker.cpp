@@ -15,6 +15,7 @@ using eventlog::position;
 
 constexpr std::chrono::milliseconds patience{250};
 constexpr std::chrono::seconds history_check_pause{2};
+constexpr std::chrono::seconds parked_look_pause{1};
 
 /// The log, not the projection's own database, could not answer.
 class source_failure : public std::runtime_error {
@@ -148,7 +149,7 @@ void worker::step() {
             return around_.gate.wait_open();
         }
         check_history();
-        if (!parked_.empty() && (retry_parked_.exchange(false) || clock::now() >= next_parked_retry_))
+        if (!parked_.empty() && (clock::now() >= next_parked_retry_ || is_retry_wanted()))
             retry_parked_events();
     }
     auto const page = value_or_throw(around_.feed.next(number_, at_.position, patience));
@@ -277,6 +278,19 @@ void worker::load_parked_events() {
     status_.parked = static_cast<std::int64_t>(parked_.size());
 }
 
+/// By this process, or by an operator elsewhere, who leaves the first event of an aggregate without an
+/// attempt.
+bool worker::is_retry_wanted() {
+    if (retry_parked_.exchange(false)) return true;
+    if (clock::now() < next_parked_look_) return false;
+    next_parked_look_ = clock::now() + parked_look_pause;
+    load_parked_events();
+    std::set<std::string> seen;
+    return std::any_of(parked_.begin(), parked_.end(), [&](parked_event const& event) {
+        return seen.insert(event.subject).second && event.attempts == 0;
+    });
+}
+
 /// In order; an aggregate whose first event fails again waits further.
 void worker::retry_parked_events() {
     next_parked_retry_ = clock::now() + around_.options.parked_retry_pause;
@@ -311,8 +325,9 @@ bool worker::retry(parked_event const& event, std::string& why) {
     try {
         decoded_event const* const one = &decoded;
         sql::transaction transaction{*writer_, sql::connection::access::write};
+        // An operator may have given it up meanwhile.
+        if (!unpark(*writer_, name_, runs_.version(), event.position)) return true;
         runs_.apply({&one, 1}, *writer_);
-        unpark(*writer_, name_, runs_.version(), event.position);
         transaction.commit();
         return true;
     } catch (sql::error const& failed) {

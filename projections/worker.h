@@ -59,6 +59,7 @@ private:
     void isolate(event_batch events, checkpoint const& to, share const& failed, std::string const& why);
     void commit(share const& what, checkpoint const& to);
     [[nodiscard]] share split(event_batch events) const;
+    [[nodiscard]] bool is_retry_wanted();
     void retry_parked_events();
     [[nodiscard]] bool retry(parked_event const& event, std::string& why);
     void load_parked_events();
@@ -80,6 +81,7 @@ private:
     std::map<eventlog::position, std::string> defects_;  ///< Of the page in hand.
     clock::time_point next_history_check_{};
     clock::time_point next_parked_retry_{};
+    clock::time_point next_parked_look_{};
     std::atomic<bool> retry_parked_ = false;
 
     mutable std::mutex status_mutex_;

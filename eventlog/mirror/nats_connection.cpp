@@ -17,6 +17,7 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr std::int64_t consumer_idle_ns = 30'000'000'000;
+constexpr std::chrono::milliseconds flush_patience{200};
 
 /// What callbacks write. They may come after the connection's owner is gone, so they own it too.
 struct presence {
@@ -111,6 +112,8 @@ struct nats_connection::state {
     presence_owner seen = std::make_shared<presence>();
     natsConnection* connection = nullptr;
     jsCtx* js = nullptr;
+    std::mutex retired_mutex;
+    std::vector<natsSubscription*> retired;
 };
 
 nats_connection::nats_connection(nats_options options) : state_(std::make_unique<state>(std::move(options))) {
@@ -134,6 +137,8 @@ nats_connection::nats_connection(nats_options options) : state_(std::make_unique
 
 nats_connection::~nats_connection() {
     jsCtx_Destroy(state_->js);
+    natsConnection_Close(state_->connection);  // Its reading thread has ended then.
+    for (auto* const each : state_->retired) natsSubscription_Destroy(each);
     natsConnection_Destroy(state_->connection);
 }
 
@@ -243,6 +248,16 @@ void nats_connection::delete_consumer(std::string const& stream, std::string con
 
 __natsConnection* nats_connection::handle() const {
     return state_->connection;
+}
+
+void nats_connection::retire(natsSubscription* subscription) {
+    natsSubscription_Unsubscribe(subscription);
+    std::lock_guard const lock{state_->retired_mutex};
+    state_->retired.push_back(subscription);
+    // The answer to a ping is read by the same thread, after every message before it.
+    if (natsConnection_FlushTimeout(state_->connection, flush_patience.count()) != NATS_OK) return;
+    for (auto* const each : state_->retired) natsSubscription_Destroy(each);
+    state_->retired.clear();
 }
 
 }  // namespace linkledger::eventlog::mirror

@@ -11,6 +11,7 @@
 #include <string>
 
 struct __natsConnection;
+struct __natsSubscription;
 
 namespace linkledger::eventlog::mirror {
 
@@ -70,6 +71,9 @@ public:
     void delete_consumer(std::string const& stream, std::string const& consumer);
 
     [[nodiscard]] __natsConnection* handle() const;
+    /// Ends a subscription, and frees it once no message can be on its way to it: nats.c 3.4 frees at once
+    /// what its reading thread may still write to.
+    void retire(__natsSubscription* subscription);
 
 private:
     struct state;

@@ -1,7 +1,7 @@
 #pragma once
 // Owners of nats.c's objects. Include it in .cpp files only.
 
-#include "eventlog/result.h"
+#include "eventlog/mirror/nats_connection.h"
 
 #include <nats/nats.h>
 
@@ -20,10 +20,16 @@ struct destroyed_by {
 };
 
 using message_handle = std::unique_ptr<natsMsg, destroyed_by<natsMsg_Destroy>>;
-using subscription_handle = std::unique_ptr<natsSubscription, destroyed_by<natsSubscription_Destroy>>;
 using options_handle = std::unique_ptr<natsOptions, destroyed_by<natsOptions_Destroy>>;
 using stream_info_handle = std::unique_ptr<jsStreamInfo, destroyed_by<jsStreamInfo_Destroy>>;
 using consumer_info_handle = std::unique_ptr<jsConsumerInfo, destroyed_by<jsConsumerInfo_Destroy>>;
+
+/// Gives a subscription back to its connection, which must outlive it.
+struct retired_by {
+    nats_connection* of = nullptr;
+    void operator()(natsSubscription* subscription) const { of->retire(subscription); }
+};
+using subscription_handle = std::unique_ptr<natsSubscription, retired_by>;
 
 [[nodiscard]] inline failure nats_failure(natsStatus status, std::string const& doing) {
     bool const late = status == NATS_TIMEOUT;

@@ -37,7 +37,7 @@ struct publisher::state {
         natsInbox_Destroy(made);
         natsSubscription* subscribed = nullptr;
         if (natsConnection_SubscribeSync(&subscribed, nats.handle(), (inbox + ".*").c_str()) == NATS_OK)
-            acknowledgements.reset(subscribed);
+            acknowledgements = subscription_handle{subscribed, {&nats}};
     }
 
     /// Whether another event of `bytes` may be sent now.

@@ -33,17 +33,27 @@ std::string_view status_of(natsMsg* message) {
     return status;
 }
 
-/// The sequence in the stream, from the reply subject `$JS.ACK.<stream>.<consumer>.<delivered>.<sequence>.…`;
-/// in its longer form domain and account stand before the stream (ADR-15). 0: there is none.
-position sequence_of(natsMsg* message) {
+/// What the reply subject says: `$JS.ACK.<stream>.<consumer>.<delivered>.<sequence>.<n>.<time>.<pending>`; in
+/// its longer form domain and account stand before the stream (ADR-15).
+struct delivery {
+    position sequence = 0;     ///< In the stream; 0: the subject is no such thing.
+    std::int64_t pending = 0;  ///< Messages that the consumer has yet to send.
+};
+
+delivery delivery_of(natsMsg* message) {
     char const* const reply = natsMsg_GetReply(message);
     std::string_view left{reply == nullptr ? "" : reply};
     auto const dots = std::count(left.begin(), left.end(), '.');
-    if (dots < 8) return 0;
-    for (int skipped = dots > 8 ? 7 : 5; skipped > 0; --skipped) left.remove_prefix(left.find('.') + 1);
-    position sequence = 0;
-    std::from_chars(left.data(), left.data() + left.size(), sequence);
-    return sequence;
+    if (dots < 8) return {};
+    auto const skip = [&](int tokens) {
+        for (; tokens > 0; --tokens) left.remove_prefix(left.find('.') + 1);
+    };
+    delivery read;
+    skip(dots > 8 ? 7 : 5);
+    std::from_chars(left.data(), left.data() + left.size(), read.sequence);
+    skip(3);
+    std::from_chars(left.data(), left.data() + left.size(), read.pending);
+    return read;
 }
 
 }  // namespace
@@ -72,6 +82,7 @@ struct reader::state {
     history of;
     std::uint64_t generation;
     position last;
+    std::int64_t pending = 0;
     std::size_t ask_events;
     std::string consumer, inbox;
     subscription_handle subscription;
@@ -89,7 +100,7 @@ result<void> reader::state::open() {
     natsSubscription* subscribed = nullptr;
     auto const status = natsConnection_SubscribeSync(&subscribed, nats.handle(), inbox.c_str());
     if (status != NATS_OK) return nats_failure(status, "subscribing");
-    subscription.reset(subscribed);
+    subscription = subscription_handle{subscribed, {&nats}};
     BOOST_OUTCOME_TRY(consumer, nats.create_consumer(stream_name, last + 1));
     return boost::outcome_v2::success();
 }
@@ -154,8 +165,10 @@ result<std::optional<recorded_event>> reader::state::take() {
         {natsMsg_GetData(message.get()), static_cast<std::size_t>(natsMsg_GetDataLength(message.get()))});
     if (!read) return std::move(read).error();
     auto& [history_read, event] = read.value();
+    auto const arrived = delivery_of(message.get());
+    pending = arrived.pending;
     if (history_read != of) return failure{failure_code::corrupted, "the mirror is of another history"};
-    if (sequence_of(message.get()) != event.position)
+    if (arrived.sequence != event.position)
         return failure{failure_code::corrupted, "a message of the mirror has another sequence than position"};
     if (event.position <= last) return std::optional<recorded_event>{};
     if (event.position != last + 1)
@@ -179,13 +192,20 @@ result<std::vector<recorded_event>> reader::next(std::size_t limit, milliseconds
         BOOST_OUTCOME_TRY(auto const any, state_->fetch(wait));
         if (!any) break;
         BOOST_OUTCOME_TRY(auto event, state_->take());
-        if (event) events.push_back(std::move(*event));
+        if (event)
+            events.push_back(std::move(*event));
+        else if (left.count() <= 0)
+            break;
     }
     return events;
 }
 
 result<bool> reader::wait(milliseconds patience) {
     return state_->fetch(patience);
+}
+
+std::int64_t reader::pending() const {
+    return state_->pending;
 }
 
 position reader::at() const {

@@ -28,6 +28,8 @@ public:
     /// True as soon as `next` has something to give.
     [[nodiscard]] result<bool> wait(std::chrono::milliseconds patience);
 
+    /// How many more the mirror had when the last one was sent.
+    [[nodiscard]] std::int64_t pending() const;
     /// The last event that `next` gave.
     [[nodiscard]] position at() const;
 

@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <array>
+#include <thread>
 
 namespace linkledger::eventlog::mirror {
 namespace {
@@ -21,6 +22,15 @@ void roll(digest& hash, digest const& leaf) {
     std::copy(hash.begin(), hash.end(), both.begin());
     std::copy(leaf.begin(), leaf.end(), both.begin() + 32);
     hash = sha256({both.data(), both.size()});
+}
+
+/// The stream, once it is as long as the log was, or as it is after some patience.
+result<std::optional<stream_state>> await_stream(nats_connection& nats, position head) {
+    for (auto const until = std::chrono::steady_clock::now() + patience;;) {
+        BOOST_OUTCOME_TRY(auto stream, nats.find_stream(stream_name));
+        if ((stream && stream->last >= head) || std::chrono::steady_clock::now() >= until) return stream;
+        std::this_thread::sleep_for(std::chrono::milliseconds{50});
+    }
 }
 
 /// Compares a page of the log with as much of the mirror; false: there is a difference.
@@ -53,10 +63,11 @@ result<bool> compare(std::vector<recorded_event> const& page, reader& from, veri
 result<verification> verify(nats_connection& nats, event_log& log,
                             std::function<void(position, position)> const& progress) {
     verification found;
-    BOOST_OUTCOME_TRY(auto const stream, nats.find_stream(stream_name));
+    BOOST_OUTCOME_TRY(auto const start, log.head());
+    BOOST_OUTCOME_TRY(auto const stream, await_stream(nats, start.last));
     BOOST_OUTCOME_TRY(auto const head, log.head());
-    found.of = history_of(head);
-    found.head = head.last;
+    found.of = history_of(start);
+    found.head = start.last;
     if (!stream) {
         found.difference = "there is no stream";
         return found;

@@ -1,0 +1,174 @@
+// Measures the mirror: a relay's rate over that of js_PublishAsync alone, and reading the mirror over reading
+// the log.
+//
+//   bench_mirror NATS-URL SQLITE-FILE EVENTS
+//
+// Prints: raw publishes/s, relayed events/s, events/s read from the mirror, events/s read from the log.
+
+#include "eventlog/crypto.h"
+#include "eventlog/mirror/nats_handles.h"
+#include "eventlog/mirror/reader.h"
+#include "eventlog/mirror/relay.h"
+#include "eventlog/mirror/stream.h"
+#include "eventlog/sqlite_log.h"
+#include "migrations/migrator.h"
+
+#include <cstdio>
+#include <cstdlib>
+#include <stdexcept>
+#include <string>
+#include <thread>
+#include <vector>
+
+namespace {
+
+using namespace linkledger;
+using namespace linkledger::eventlog;
+using steady = std::chrono::steady_clock;
+
+double seconds_since(steady::time_point start) {
+    return std::chrono::duration<double>(steady::now() - start).count();
+}
+
+template <typename T>
+T value_of(result<T> from) {
+    if (!from) throw std::runtime_error{from.error().detail};
+    if constexpr (!std::is_void_v<T>) return std::move(from).value();
+}
+
+/// A click as the redirect records it.
+event_body click(uuid const& workspace, uuid const& key) {
+    event_body body;
+    body.event_id = new_uuid_v7();
+    body.type = "link.clicked";
+    body.workspace_id = workspace;
+    body.data =
+        R"({"country_code":"DE","device_type":"mobile","browser":"Chrome Mobile","browser_version":"120.0",)"
+        R"("os":"Android","os_version":"14","is_bot":false})";
+    body.personal = {key, std::string(220, 'p')};
+    body.metadata = R"({"command":"ClickLink","command_id":")" + to_string(body.event_id) +
+                    R"(","correlation_id":")" + to_string(body.event_id) + R"(","actor":{"kind":"visitor"}})";
+    body.occurred_at = now();
+    body.salt = new_salt();
+    return body;
+}
+
+void fill(event_log& log, position events) {
+    append_batch batch;
+    batch.producer = new_uuid_v7();
+    uuid const workspace = new_uuid_v7(), key = new_uuid_v7();
+    auto const stream = "clicks-" + to_string(new_uuid_v7());
+    for (position done = 0; done < events; done += 1'000) {
+        ++batch.sequence;
+        batch.appends.assign(1, {});
+        auto& one = batch.appends.front().streams.emplace_back();
+        one.stream = stream;
+        for (int i = 0; i < 1'000; ++i) one.events.push_back(click(workspace, key));
+        value_of(log.append(batch));
+    }
+}
+
+/// nats.c's own asynchronous publishing of the same payloads under the same condition, nothing else.
+double measure_raw(std::string const& url, event_log& log, position events) {
+    mirror::nats_connection nats{{.url = url}};
+    if (!nats.wait_connected(std::chrono::seconds{10})) throw std::runtime_error{"NATS cannot be reached"};
+    value_of(nats.delete_stream(mirror::stream_name));
+    value_of(nats.create_stream({"RAW", "raw.>", "", 1}));
+    jsOptions options;
+    jsOptions_Init(&options);
+    options.PublishAsync.MaxPending = 8'192;
+    options.PublishAsync.StallWait = 10'000;
+    jsCtx* js = nullptr;
+    natsConnection_JetStream(&js, nats.handle(), &options);
+    // The payloads are made first: what is measured is nats.c and the server.
+    std::vector<std::string> payloads;
+    mirror::message scratch;
+    for (position after = 0; after < std::min<position>(events, 20'000);) {
+        auto const page = value_of(log.read({.after = after}));
+        for (auto const& event : page.events) {
+            mirror::encode(event, {}, scratch);
+            payloads.push_back(scratch.payload);
+        }
+        after = page.scanned_to;
+    }
+    auto const start = steady::now();
+    for (position at = 0; at < events; ++at) {
+        auto const& payload = payloads[static_cast<std::size_t>(at) % payloads.size()];
+        jsPubOptions publishing;
+        jsPubOptions_Init(&publishing);
+        publishing.ExpectLastSeq = static_cast<std::uint64_t>(at);
+        auto const status = js_PublishAsync(js, "raw.link.clicked", payload.data(),
+                                            static_cast<int>(payload.size()), &publishing);
+        if (status != NATS_OK) throw std::runtime_error{natsStatus_GetText(status)};
+    }
+    jsPubOptions waiting;
+    jsPubOptions_Init(&waiting);
+    waiting.MaxWait = 60'000;
+    if (js_PublishAsyncComplete(js, &waiting) != NATS_OK) throw std::runtime_error{"publishing did not end"};
+    double const took = seconds_since(start);
+    auto const stored = value_of(nats.find_stream("RAW"));
+    if (!stored || stored->last != events) throw std::runtime_error{"not everything was stored"};
+    jsCtx_Destroy(js);
+    value_of(nats.delete_stream("RAW"));
+    return static_cast<double>(events) / took;
+}
+
+double measure_relay(std::string const& url, event_log& log, position events) {
+    mirror::relay_options options;
+    options.nats.url = url;
+    options.standby_pause = std::chrono::milliseconds{1};
+    auto const start = steady::now();
+    mirror::relay relay{log, options};
+    relay.start();
+    while (relay.stats().mirrored < events) {
+        if (seconds_since(start) > 120) throw std::runtime_error{"the relay: " + relay.stats().last_failure};
+        std::this_thread::sleep_for(std::chrono::milliseconds{5});
+    }
+    return static_cast<double>(events) / seconds_since(start);
+}
+
+double measure_mirror_read(std::string const& url, event_log& log, position events) {
+    mirror::nats_connection nats{{.url = url}};
+    if (!nats.wait_connected(std::chrono::seconds{10})) throw std::runtime_error{"NATS cannot be reached"};
+    auto const start = steady::now();
+    mirror::reader from{nats, mirror::history_of(value_of(log.head())), 0};
+    while (from.at() < events) {
+        if (value_of(from.next(2'000, std::chrono::seconds{10})).empty())
+            throw std::runtime_error{"the mirror ends early"};
+    }
+    return static_cast<double>(events) / seconds_since(start);
+}
+
+double measure_log_read(event_log& log, position events) {
+    auto const start = steady::now();
+    for (position after = 0; after < events;)
+        after = value_of(log.read({.after = after, .limit = 2'000})).scanned_to;
+    return static_cast<double>(events) / seconds_since(start);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    if (argc != 4) {
+        std::fprintf(stderr, "usage: bench_mirror NATS-URL SQLITE-FILE EVENTS\n");
+        return 2;
+    }
+    try {
+        position const events = (std::atoll(argv[3]) + 999) / 1'000 * 1'000;
+        migrations::up({sql::dialect::sqlite, argv[2], ""});
+        sqlite_log_options options;
+        options.path = argv[2];
+        auto const log = value_of(open_sqlite_log(options));
+        auto const had = value_of(log->head()).last;
+        fill(*log, std::max<position>(events - had, 0));
+        double const raw = measure_raw(argv[1], *log, events);
+        double const relayed = measure_relay(argv[1], *log, events);
+        double const mirror_read = measure_mirror_read(argv[1], *log, events);
+        double const log_read = measure_log_read(*log, events);
+        std::printf("%.0f %.0f %.0f %.0f\n", raw, relayed, mirror_read, log_read);
+        return 0;
+    } catch (std::exception const& problem) {
+        std::fprintf(stderr, "bench_mirror: %s\n", problem.what());
+        return 1;
+    }
+}

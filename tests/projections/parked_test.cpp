@@ -1,0 +1,117 @@
+// Parked events as an operator in another process sees and changes them.
+#include "domain/streams.h"
+#include "projections/checkpoint.h"
+#include "projections/links/links_queries.h"
+#include "tests/projections/read_models.h"
+
+#include <atomic>
+#include <functional>
+#include <thread>
+
+namespace linkledger::projections {
+namespace {
+
+using namespace std::chrono_literals;
+using testing::IsEmpty;
+using testing::SizeIs;
+
+bool eventually(std::function<bool()> const& holds) {
+    auto const deadline = std::chrono::steady_clock::now() + 60s;
+    while (!holds()) {
+        if (std::chrono::steady_clock::now() > deadline) return false;
+        std::this_thread::sleep_for(10ms);
+    }
+    return true;
+}
+
+/// The links projection, which refuses one position while it is told to.
+class refusing final : public projection {
+public:
+    explicit refusing(std::atomic<eventlog::position>& refused) : refused_(refused) {
+        for (auto& each : create_all())
+            if (each->name() == "links") behind_ = std::move(each);
+    }
+    [[nodiscard]] std::string_view name() const override { return behind_->name(); }
+    [[nodiscard]] int version() const override { return behind_->version(); }
+    [[nodiscard]] std::span<std::string_view const> event_types() const override {
+        return behind_->event_types();
+    }
+    [[nodiscard]] std::span<std::string_view const> tables() const override { return behind_->tables(); }
+    void apply(event_batch batch, sql::connection& transaction) override {
+        for (auto const* event : batch)
+            if (event->stored.position == refused_) throw std::runtime_error{"a fault"};
+        behind_->apply(batch, transaction);
+    }
+
+private:
+    std::atomic<eventlog::position>& refused_;
+    std::unique_ptr<projection> behind_;
+};
+
+class Parked : public test::on_both_databases {
+protected:
+    void SetUp() override {
+        link_ = {story().id()};
+        domain::link::created made;
+        made.link_id = link_;
+        made.workspace_id = {story().id()};
+        made.short_code = "parked";
+        made.url = "https://example.com/";
+        story().tell(domain::stream_of(link_), made);
+        domain::link::disabled disabled;
+        disabled.link_id = link_;
+        refused_ = story().tell(domain::stream_of(link_), disabled);
+        domain::link::enabled enabled;
+        enabled.link_id = link_;
+        auto const last = story().tell(domain::stream_of(link_), enabled);
+        auto options = test::quick_options();
+        options.parked_retry_pause = 1h;
+        std::vector<std::unique_ptr<projection>> all;
+        all.push_back(std::make_unique<refusing>(refused_));
+        runner_ =
+            std::make_unique<runner>(*log_.source, story().keys(), models_.store(), std::move(all), options);
+        runner_->start();
+        ASSERT_TRUE(runner_->wait_for("links", last, 60s));
+        // The runner tries them once more of its own accord, then not for an hour.
+        ASSERT_TRUE(eventually([&] { return parked().size() == 2 && parked().front().attempts == 2; }));
+    }
+    std::vector<parked_event> parked() {
+        return models_.read("links", [](sql::connection& rows) { return load_parked(rows, "links", 1); });
+    }
+    std::int64_t change(eventlog::position at, parked_change what) {
+        auto const writer = models_.store().open_writer("links", 1);
+        return change_parked(*writer, "links", 1, at, what);
+    }
+    bool is_active() {
+        auto const row =
+            models_.read("links", [&](sql::connection& rows) { return links::get_link(rows, link_); });
+        return row && row->is_active;
+    }
+
+    domain::link_id link_;
+    std::atomic<eventlog::position> refused_ = 0;
+    std::unique_ptr<runner> runner_;
+};
+LINKLEDGER_ON_BOTH_DATABASES(Parked);
+
+TEST_P(Parked, AreTriedAgainInOrderWhenAnOperatorAsks) {
+    refused_ = 0;
+    EXPECT_EQ(change(0, parked_change::retry), 2);
+    EXPECT_TRUE(eventually([&] { return parked().empty(); }));
+    EXPECT_TRUE(is_active());
+}
+
+TEST_P(Parked, StayWithAnotherAttemptWhenTheyFailAgain) {
+    EXPECT_EQ(change(refused_, parked_change::retry), 1);
+    EXPECT_TRUE(eventually([&] { return parked().front().attempts == 1; }));
+    EXPECT_THAT(parked(), SizeIs(2));
+}
+
+TEST_P(Parked, LetLaterOnesGoOnWhenTheyAreGivenUp) {
+    EXPECT_EQ(change(refused_, parked_change::skip), 1);
+    EXPECT_TRUE(eventually([&] { return parked().empty(); }));
+    EXPECT_EQ(change(refused_, parked_change::skip), 0);
+}
+
+}  // namespace
+}  // namespace linkledger::projections
