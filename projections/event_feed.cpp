@@ -52,6 +52,9 @@ eventlog::result<std::shared_ptr<feed_page const>> event_feed::next(std::size_t 
     auto const deadline = clock::now() + patience;
     std::unique_lock lock{mutex_};
     consumers_[consumer] = after;
+    // Where one consumer is, the log is, too. After `clear` nothing else would say so, and one that starts over
+    // would wait with those at the end for an event to come.
+    known_until_ = std::max(known_until_, after);
     changed_.notify_all();
     clock::time_point const pace_until = clock::now() + pace_max;
     while (!stopped_) {
