@@ -1,5 +1,7 @@
 // The tree keeps the shape that architecture.md and style.md give it.
 
+#include "paths.h"
+
 #include <gmock/gmock.h>
 #include <re2/re2.h>
 

@@ -2,6 +2,7 @@
 
 #include "eventlog/merkle/note.h"
 #include "eventlog/merkle/tile_path.h"
+#include "paths.h"
 #include "projections/read_store.h"
 #include "tests/cli/served.h"
 

@@ -1,4 +1,5 @@
 // Several processes on one log: relays, projectors, an API process, and what happens when one is killed.
+#include "paths.h"
 #include "tests/cli/served.h"
 #include "tests/support/nats_server.h"
 

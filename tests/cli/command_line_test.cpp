@@ -1,5 +1,6 @@
 // The command line: help, exit codes, and the small subcommands.
 
+#include "paths.h"
 #include "tests/cli/served.h"
 
 #include <gmock/gmock.h>

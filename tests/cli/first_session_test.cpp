@@ -1,5 +1,6 @@
 // The first session of the README, and what two processes on one log see of each other.
 
+#include "paths.h"
 #include "tests/cli/served.h"
 
 #include <gmock/gmock.h>

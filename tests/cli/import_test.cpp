@@ -1,5 +1,6 @@
 // `linkledger import`: real pages, twice; lines that cannot be links; workspaces.
 
+#include "paths.h"
 #include "tests/cli/served.h"
 
 #include <gmock/gmock.h>

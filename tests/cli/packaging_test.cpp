@@ -2,6 +2,7 @@
 // docker-compose.yml.
 
 #include "cli/configuration.h"
+#include "paths.h"
 
 #include <gmock/gmock.h>
 #include <re2/re2.h>

@@ -1,4 +1,5 @@
 #include "tests/cli/process.h"
+#include "paths.h"
 
 #include <sys/mman.h>
 #include <sys/prctl.h>

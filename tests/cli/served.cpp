@@ -1,5 +1,6 @@
 #include "tests/cli/served.h"
 
+#include "paths.h"
 #include "tests/support/postgres_server.h"
 
 #include <csignal>

@@ -3,6 +3,7 @@
 // change one.
 #include "eventlog/codec.h"
 #include "eventlog/json_reflect.h"
+#include "paths.h"
 
 #include <gtest/gtest.h>
 

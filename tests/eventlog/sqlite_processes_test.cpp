@@ -2,6 +2,7 @@
 
 #include "eventlog/sqlite_log.h"
 #include "migrations/migrator.h"
+#include "paths.h"
 #include "tests/support/child_process.h"
 #include "tests/support/numbered_batches.h"
 #include "tests/support/temp_folder.h"

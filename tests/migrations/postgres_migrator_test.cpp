@@ -1,6 +1,7 @@
 // Migrations of PostgreSQL databases: up, down, several processes at once, and what is refused.
 
 #include "migrations/migrator.h"
+#include "paths.h"
 #include "tests/support/postgres_server.h"
 
 #include <gmock/gmock.h>

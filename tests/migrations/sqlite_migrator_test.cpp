@@ -1,6 +1,7 @@
 // Migrations of SQLite files: up, down, status, force, and what is refused.
 
 #include "migrations/migrator.h"
+#include "paths.h"
 #include "tests/support/temp_folder.h"
 
 #include <gmock/gmock.h>
