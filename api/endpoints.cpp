@@ -9,6 +9,7 @@
 #include "projections/audit_logs/audit_logs_queries.h"
 #include "projections/clicks/clicks_queries.h"
 #include "projections/links/links_queries.h"
+#include "projections/realtime/realtime_queries.h"
 
 namespace linkledger::api {
 
@@ -128,6 +129,22 @@ constexpr std::array table{
     endpoint{method::get, "/v1/links/{id}/stats", scope::read,
              "Totals, uniques, shares and a time series; bots are left out", get_link_stats, stats_parameters,
              waiting, response_of<clicks::link_stats>},
+    endpoint{method::get,
+             "/v1/links/{id}/realtime",
+             scope::read,
+             "People's clicks in the link's current 24-hour window; live with Accept text/event-stream",
+             get_link_realtime,
+             {},
+             waiting,
+             response_of<projections::realtime::realtime_count>},
+    endpoint{method::get,
+             "/v1/workspaces/{id}/realtime",
+             scope::read,
+             "The same of all links of a workspace, which has a window of its own",
+             get_workspace_realtime,
+             {},
+             waiting,
+             response_of<projections::realtime::realtime_count>},
     endpoint{
         method::get, "/v1/events", scope::audit,
         "The log: a page of JSON, or by Accept application/x-ndjson up to the head, or text/event-stream "

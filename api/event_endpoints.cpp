@@ -158,21 +158,9 @@ enum class framing { list, lines, sse };
     return format::page;
 }
 
-/// Counts the streams there are, for as long as it lives.
-class stream_place {
-public:
-    explicit stream_place(std::atomic<std::size_t>& count) : count_(count) { ++count_; }
-    ~stream_place() { --count_; }
-    stream_place(stream_place const&) = delete;
-    stream_place& operator=(stream_place const&) = delete;
-
-private:
-    std::atomic<std::size_t>& count_;
-};
-
 struct event_stream {
-    event_stream(shared_state& s, wanted_events w, format h)
-        : shared(s), wanted(std::move(w)), how(h), place(s.streams) {}
+    event_stream(shared_state& s, wanted_events w, format h, stream_place p)
+        : shared(s), wanted(std::move(w)), how(h), place(std::move(p)) {}
     shared_state& shared;
     wanted_events wanted;
     format how;
@@ -225,13 +213,14 @@ struct event_stream {
 }
 
 void start_stream(exchange& x, wanted_events wanted, format how) {
-    if (x.shared.streams >= x.shared.options.streams_max) {
+    auto place = stream_place::take(x.shared);
+    if (!place) {
         x.refuse(eventlog::failure{eventlog::failure_code::queue_full, "too many streams of events"});
         return;
     }
     auto const limit = x.integer("limit");
     wanted.query.limit = stream_page_events;
-    auto self = std::make_shared<event_stream>(x.shared, std::move(wanted), how);
+    auto self = std::make_shared<event_stream>(x.shared, std::move(wanted), how, std::move(*place));
     self->left = limit;
     x.to.add_header("Content-Type", how == format::live ? "text/event-stream" : "application/x-ndjson");
     x.to.add_header("Cache-Control", "no-store");

@@ -71,6 +71,12 @@ void log_failure(request const& from, eventlog::failure const& what) {
 
 }  // namespace
 
+std::optional<stream_place> stream_place::take(shared_state& of) {
+    if (++of.streams <= of.options.streams_max) return stream_place{of.streams};
+    --of.streams;
+    return std::nullopt;
+}
+
 bool exchange::check_parameters() {
     domain::refusal bad{domain::refusal_code::invalid_input, "", {}};
     if (at->path.find("{id}") != std::string_view::npos && !domain::parse_uuid(path_values[0]))

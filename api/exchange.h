@@ -14,6 +14,7 @@
 #include <functional>
 #include <map>
 #include <mutex>
+#include <utility>
 
 namespace linkledger::api {
 
@@ -30,6 +31,22 @@ struct shared_state {
     std::atomic<std::size_t> blocking_queued{0};
     std::atomic<std::size_t> streams{0};
     std::function<api::server_stats()> server_stats{};
+};
+
+/// One of the `streams_max` streams that there may be at a time, for as long as it lives.
+class stream_place {
+public:
+    /// None: all are taken.
+    [[nodiscard]] static std::optional<stream_place> take(shared_state& of);
+    stream_place(stream_place&& from) noexcept : count_(std::exchange(from.count_, nullptr)) {}
+    stream_place& operator=(stream_place&&) = delete;
+    ~stream_place() {
+        if (count_ != nullptr) --*count_;
+    }
+
+private:
+    explicit stream_place(std::atomic<std::size_t>& count) : count_(&count) {}
+    std::atomic<std::size_t>* count_;
 };
 
 class exchange {
@@ -80,6 +97,9 @@ private:
 [[nodiscard]] awaitable<bool> read_model(exchange& x, std::string_view projection,
                                          std::function<void(sql::connection&)> work,
                                          eventlog::position at_least = 0);
+
+/// The link of the path, by `?after=`. False: refused as not found, and answered.
+[[nodiscard]] awaitable<bool> may_read_link(exchange& x);
 
 /// False: refused as not found, and answered.
 [[nodiscard]] awaitable<bool> may_read(exchange& x, domain::workspace_id const& workspace);

@@ -24,6 +24,10 @@ awaitable<void> get_link(exchange& x);
 awaitable<void> list_clicks(exchange& x);
 awaitable<void> get_link_stats(exchange& x);
 
+// realtime_endpoints.cpp
+awaitable<void> get_link_realtime(exchange& x);
+awaitable<void> get_workspace_realtime(exchange& x);
+
 // as_of_endpoints.cpp: the same reads at an earlier moment, by ?as_of=.
 awaitable<void> get_workspace_as_of(exchange& x);
 awaitable<void> get_link_as_of(exchange& x);

@@ -95,6 +95,11 @@ template <typename Id>
 
 }  // namespace
 
+awaitable<bool> may_read_link(exchange& x) {
+    auto const found = co_await find_link(x);
+    co_return found.has_value();
+}
+
 awaitable<void> list_workspaces(exchange& x) {
     accounts::workspace_list_query query;
     query.member = member(x);

@@ -61,10 +61,18 @@ void progress_board::when_at(std::string const& name, eventlog::position positio
     }
 }
 
-bool progress_board::anyone_waits_here() {
+bool progress_board::anyone_waits_here(std::vector<std::string> const& names) {
     std::lock_guard const lock{mutex_};
-    return std::any_of(places_.begin(), places_.end(),
-                       [](auto const& entry) { return entry.second.local && !entry.second.waiting.empty(); });
+    return std::any_of(names.begin(), names.end(), [&](std::string const& name) {
+        auto const& at = places_.at(name);
+        return at.local && !at.waiting.empty();
+    });
+}
+
+bool progress_board::is_local(std::string const& name) {
+    std::lock_guard const lock{mutex_};
+    auto const found = places_.find(name);
+    return found != places_.end() && found->second.local;
 }
 
 void progress_board::stop() {

@@ -34,8 +34,9 @@ public:
     void when_at(std::string const& name, eventlog::position position, std::chrono::milliseconds deadline,
                  std::function<void(bool)> done);
 
-    /// Whether someone waits for a projection that runs here.
-    [[nodiscard]] bool anyone_waits_here();
+    /// Whether someone waits for one of these projections that runs here.
+    [[nodiscard]] bool anyone_waits_here(std::vector<std::string> const& names);
+    [[nodiscard]] bool is_local(std::string const& name);
 
     /// Waiters, present and future, get false.
     void stop();

@@ -7,6 +7,7 @@
 #include "eventlog/metadata.h"
 #include "eventlog/sql/connection.h"
 
+#include <chrono>
 #include <memory>
 #include <optional>
 #include <span>
@@ -41,6 +42,8 @@ public:
     [[nodiscard]] virtual std::span<std::string_view const> event_types() const = 0;
     /// Whether it reads `metadata` and `context`; they are left empty otherwise, which saves opening them.
     [[nodiscard]] virtual bool reads_cause() const { return false; }
+    /// How long events are gathered at the head of the log before a batch; none: as runner_options says.
+    [[nodiscard]] virtual std::optional<std::chrono::milliseconds> linger() const { return std::nullopt; }
     /// Its tables, for wiping before a rebuild.
     [[nodiscard]] virtual std::span<std::string_view const> tables() const = 0;
     /// Applies a batch within the caller's transaction; how events are cut into batches must not show in the

@@ -1,6 +1,7 @@
 #include "projections/read_model_check.h"
 
 #include "eventlog/codec.h"
+#include "projections/realtime/realtime_check.h"
 
 #include <fmt/format.h>
 
@@ -83,8 +84,12 @@ stored_audit read_audit(read_store& store) {
 class comparison {
 public:
     comparison(eventlog::keyring& keys, read_store& store)
-        : keys_(keys), links_(read_links(store)), clicks_(read_clicks(store)), audit_(read_audit(store)) {
-        report_.position = std::max({links_.at, clicks_.at, audit_.at});
+        : keys_(keys),
+          links_(read_links(store)),
+          clicks_(read_clicks(store)),
+          audit_(read_audit(store)),
+          counters_(store) {
+        report_.position = std::max({links_.at, clicks_.at, audit_.at, counters_.until()});
     }
 
     [[nodiscard]] position until() const { return report_.position; }
@@ -92,7 +97,9 @@ public:
     result<void> fold(recorded_event const& event) {
         if (event.body.type == "link.clicked") {
             BOOST_OUTCOME_TRY(auto const decoded, eventlog::decode(event, keys_));
-            count(event, std::get<domain::click::clicked>(decoded));
+            auto const& click = std::get<domain::click::clicked>(decoded);
+            count(event, click);
+            counters_.fold(event, click);
             return boost::outcome_v2::success();
         }
         if (event.body.type == "link.created" && event.position <= links_.at) {
@@ -109,6 +116,7 @@ public:
             note(at, "audit_logs", "a row (" + action + ") that no event of the log explains");
         compare_links();
         compare_clicks();
+        counters_.compare([this](std::string what) { note(0, "realtime", std::move(what)); });
         return std::move(report_);
     }
 
@@ -184,6 +192,7 @@ private:
     stored_links links_;
     stored_clicks clicks_;
     stored_audit audit_;
+    realtime::counter_check counters_;
     std::unordered_map<link_id, link_totals> folded_links_;
     std::unordered_map<link_id, click_counts> folded_clicks_;
     std::unordered_set<std::string> visitors_;

@@ -1,5 +1,6 @@
 #pragma once
-// Read models against a fold of the log: totals of links, numbers of clicks, rows of the audit log.
+// Read models against a fold of the log: totals of links, numbers of clicks, real-time counters, rows of the
+// audit log.
 
 #include "eventlog/keyring.h"
 #include "projections/read_store.h"
@@ -12,7 +13,7 @@ namespace linkledger::projections {
 
 struct read_model_difference {
     eventlog::position at = 0;  ///< Of the event concerned; 0: of none in particular.
-    std::string model;          ///< `links`, `clicks`, `audit_logs`.
+    std::string model;          ///< `links`, `clicks`, `audit_logs`, `realtime`.
     std::string what;
 
     bool operator==(read_model_difference const&) const = default;

@@ -6,6 +6,7 @@
 #include "projections/audit_logs/audit_logs_projection.h"
 #include "projections/clicks/clicks_projection.h"
 #include "projections/links/links_projection.h"
+#include "projections/realtime/realtime_projection.h"
 
 namespace linkledger::projections {
 
@@ -15,6 +16,7 @@ std::vector<std::unique_ptr<projection>> create_all() {
     all.push_back(std::make_unique<links::links_projection>());
     all.push_back(std::make_unique<clicks::clicks_projection>());
     all.push_back(std::make_unique<audit_logs::audit_logs_projection>());
+    all.push_back(std::make_unique<realtime::realtime_projection>());
     return all;
 }
 

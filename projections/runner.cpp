@@ -11,6 +11,7 @@
 
 #include <algorithm>
 #include <future>
+#include <map>
 #include <stdexcept>
 #include <thread>
 #include <utility>
@@ -31,13 +32,24 @@ bool is_run(runner_options const& options, std::string_view name) {
                            std::find(options.only.begin(), options.only.end(), name) != options.only.end());
 }
 
-feed_options feed_options_of(std::vector<std::unique_ptr<projection>> const& all,
-                             runner_options const& options) {
+/// Projections that are run here with the same pace share a feed.
+using paced = std::map<std::chrono::milliseconds, std::vector<projection*>>;
+
+paced by_pace(std::vector<std::unique_ptr<projection>> const& all, runner_options const& options) {
+    paced groups;
+    for (auto const& each : all) {
+        if (is_run(options, each->name()))
+            groups[each->linger().value_or(options.linger)].push_back(each.get());
+    }
+    return groups;
+}
+
+feed_options feed_options_of(std::vector<projection*> const& those, runner_options const& options,
+                             std::chrono::milliseconds linger) {
     feed_options feed;
     feed.page_events_max = options.batch_events_max;
-    feed.linger = options.linger;
-    for (auto const& each : all) {
-        if (!is_run(options, each->name())) continue;
+    feed.linger = linger;
+    for (auto const* each : those) {
         for (auto const type : each->event_types()) {
             feed.types.emplace(type);
             if (each->reads_cause()) feed.cause_types.emplace(type);
@@ -56,15 +68,21 @@ struct runner::state {
           keys(with),
           store(into),
           projections(std::move(all)),
-          board(store, names_of(projections), options.poll_pause, [this] { feed->nudge(); }) {
-        auto feeding = feed_options_of(projections, options);
-        feeding.urgent = [this] { return board.anyone_waits_here(); };
-        feed = std::make_unique<event_feed>(source, keys, std::move(feeding));
-        worker_surroundings const around{source, keys, store, *feed, board, gate, options};
-        for (auto const& each : projections) {
-            if (is_run(options, each->name()))
+          board(store, names_of(projections), options.poll_pause, [this] { nudge_feeds(); }) {
+        for (auto const& [linger, those] : by_pace(projections, options)) {
+            auto feeding = feed_options_of(those, options, linger);
+            std::vector<std::string> names;
+            for (auto const* each : those) names.emplace_back(each->name());
+            feeding.urgent = [this, names = std::move(names)] { return board.anyone_waits_here(names); };
+            auto& feed = feeds.emplace_back(std::make_unique<event_feed>(source, keys, std::move(feeding)));
+            worker_surroundings const around{source, keys, store, *feed, board, gate, options};
+            for (auto* const each : those)
                 workers.push_back(std::make_unique<worker>(*each, workers.size(), around));
         }
+    }
+
+    void nudge_feeds() {
+        for (auto const& each : feeds) each->nudge();
     }
 
     [[nodiscard]] worker const* find_worker(std::string_view name) const {
@@ -83,7 +101,7 @@ struct runner::state {
     read_store& store;
     std::vector<std::unique_ptr<projection>> projections;
     pause_gate gate;
-    std::unique_ptr<event_feed> feed;
+    std::vector<std::unique_ptr<event_feed>> feeds;
     progress_board board;
     std::vector<std::unique_ptr<worker>> workers;
     std::mutex lifetime_mutex;
@@ -109,7 +127,7 @@ void runner::start() {
 void runner::stop() {
     std::lock_guard const lock{state_->lifetime_mutex};
     state_->gate.stop();
-    state_->feed->stop();
+    for (auto const& each : state_->feeds) each->stop();
     for (auto& thread : state_->threads) thread.join();
     state_->threads.clear();
     state_->board.stop();
@@ -125,7 +143,7 @@ void runner::resume() {
 
 void runner::retry_parked() {
     for (auto const& each : state_->workers) each->retry_parked();
-    state_->feed->nudge();
+    state_->nudge_feeds();
 }
 
 bool runner::wait_for(std::string const& projection, position at, std::chrono::milliseconds deadline) {
@@ -137,6 +155,10 @@ bool runner::wait_for(std::string const& projection, position at, std::chrono::m
 void runner::when_at(std::string const& projection, position at, std::chrono::milliseconds deadline,
                      std::function<void(bool)> done) {
     state_->board.when_at(projection, at, deadline, std::move(done));
+}
+
+bool runner::runs_here(std::string const& projection) const {
+    return state_->board.is_local(projection);
 }
 
 std::vector<projection_status> runner::status() {

@@ -15,6 +15,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace linkledger::projections {
@@ -36,6 +37,9 @@ struct runner_options {
     std::chrono::milliseconds poll_pause{30};  ///< Between looks at checkpoints that others write.
     /// More parked events than this mean that the projection is at fault, not an event: it stops moving.
     std::int64_t parked_max = 1'000;
+    /// Called on the thread of a projection that runs here when its checkpoint has moved, and when it begins
+    /// to run here; must neither block nor throw.
+    std::function<void(std::string_view projection)> moved{};
 };
 
 enum class projection_state {
@@ -104,6 +108,9 @@ public:
     /// else from a thread of the runner; it must neither block nor throw.
     void when_at(std::string const& projection, eventlog::position position,
                  std::chrono::milliseconds deadline, std::function<void(bool)> done);
+
+    /// Whether this process has the projection's lock.
+    [[nodiscard]] bool runs_here(std::string const& projection) const;
 
     /// Blocks on the stores; what they do not tell is left as last known.
     [[nodiscard]] std::vector<projection_status> status();

@@ -99,8 +99,8 @@ bool worker::acquire() {
     load_parked_events();
     next_parked_retry_ = clock::now();
     spdlog::info("projection {} v{}: runs here from position {}", name_, runs_.version(), at_.position);
-    around_.board.reached(name_, at_.position);
     around_.board.set_local(name_, true);
+    tell_position();
     return true;
 }
 
@@ -136,7 +136,7 @@ void worker::check_history() {
     if (head.log_id == at_.log_id && head.epoch == at_.epoch && head.last >= at_.position) return;
     adopt(head);
     load_parked_events();
-    around_.board.reached(name_, at_.position);
+    tell_position();
 }
 
 // ---- Batches ----------------------------------------------------------------------------------------------
@@ -239,7 +239,7 @@ void worker::commit(share const& what, checkpoint const& to) {
         status_.position = at_.position;
         status_.parked = static_cast<std::int64_t>(parked_.size());
     }
-    around_.board.reached(name_, at_.position);
+    tell_position();
 }
 
 /// An event of an aggregate that has parked events waits behind them.
@@ -340,6 +340,11 @@ bool worker::retry(parked_event const& event, std::string& why) {
 }
 
 // ---- What others see --------------------------------------------------------------------------------------
+
+void worker::tell_position() {
+    around_.board.reached(name_, at_.position);
+    if (around_.options.moved) around_.options.moved(name_);
+}
 
 void worker::note_state(projection_state now) {
     std::lock_guard const lock{status_mutex_};

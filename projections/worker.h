@@ -63,6 +63,7 @@ private:
     void retry_parked_events();
     [[nodiscard]] bool retry(parked_event const& event, std::string& why);
     void load_parked_events();
+    void tell_position();
     void note_state(projection_state now);
     void note_failure(std::string const& what);
 

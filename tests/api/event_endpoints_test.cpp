@@ -120,6 +120,21 @@ TEST_F(EventEndpoint, EndsLiveStreamsWhenTheServiceStops) {
     EXPECT_TRUE(live.receive_all().ends_with("0\r\n\r\n"));
 }
 
+TEST_F(EventEndpoint, FollowsTheCountOfALinkLive) {
+    auto const link = make_link({{"short_code", "watched"}});
+    (void)read("/v1/links/" + text(link, "link_id"));  // The read model has it.
+    auto live = open("/v1/links/" + text(link, "link_id") + "/realtime", "Accept: text/event-stream\r\n");
+    EXPECT_NE(live.receive_until("\r\n\r\n").find("text/event-stream"), std::string::npos);
+    EXPECT_NE(live.receive_until("}\n\n").find("data: {\"count\":0,"), std::string::npos);
+    http_headers const browser{{"User-Agent", "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Firefox/128.0"}};
+    EXPECT_EQ(visitor.get("/watched", browser).status, 302);
+    auto const told = live.receive_until("}\n\n");
+    EXPECT_NE(told.find("id: " + std::to_string(service_.head()) + "\n"), std::string::npos) << told;
+    EXPECT_NE(told.find("data: {\"count\":1,"), std::string::npos) << told;
+    EXPECT_TRUE(service_.http->stop(std::chrono::seconds{10}));
+    EXPECT_TRUE(live.receive_all().ends_with("0\r\n\r\n"));
+}
+
 TEST_F(EventEndpoint, TellsALinksHistoryWithoutItsClicks) {
     auto const link = make_link({{"short_code", "history"}});
     EXPECT_EQ(visitor.get("/history").status, 302);

@@ -99,6 +99,28 @@ TEST_F(ReadEndpoint, CountsClicksAndShowsThem) {
     EXPECT_EQ(read(path + "/clicks?from=2100-01-01T00:00:00Z").at("total_count").as_int64(), 0);
 }
 
+TEST_F(ReadEndpoint, CountsTheClicksOfTheCurrentWindow) {
+    auto const link = make_link({{"short_code", "counted"}});
+    auto const path = "/v1/links/" + text(link, "link_id") + "/realtime";
+    auto const before = read(path);
+    EXPECT_EQ(before.at("count").as_int64(), 0);
+    EXPECT_TRUE(before.at("window_opened_at").is_null());
+    EXPECT_TRUE(before.at("expires_at").is_null());
+    http_headers const browser{{"User-Agent", "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Firefox/128.0"}};
+    for (int i = 0; i < 3; ++i) EXPECT_EQ(visitor.get("/counted", browser).status, 302);
+    for (auto const& where : {path, here("/realtime")}) {
+        auto const answer = read(where);
+        EXPECT_EQ(answer.at("count").as_int64(), 3) << where;
+        auto const opened = domain::parse_timestamp(text(answer, "window_opened_at"));
+        auto const expires = domain::parse_timestamp(text(answer, "expires_at"));
+        ASSERT_TRUE(opened && expires) << where;
+        EXPECT_EQ(*expires - *opened, std::chrono::seconds{86'400});
+    }
+    EXPECT_EQ(visitor.get(path).status, 401);
+    EXPECT_EQ(get("/v1/links/00000000-0000-7000-8000-000000000000/realtime").status, 404);
+    EXPECT_EQ(get("/v1/workspaces/00000000-0000-7000-8000-000000000000/realtime").status, 404);
+}
+
 TEST_F(ReadEndpoint, TellsWhoDidWhat) {
     auto const link = make_link({{"title", "Old"}});
     done("UpdateLink", {{"link_id", link.at("link_id")}, {"title", "New"}});

@@ -87,7 +87,7 @@ TEST_F(SystemEndpoint, ListsProjections) {
     auto const answer = parse(get("/v1/projections"));
     std::set<std::string> names;
     for (auto const& each : answer.at("items").as_array()) names.insert(text(each, "name"));
-    EXPECT_EQ(names, (std::set<std::string>{"accounts", "audit_logs", "clicks", "links"}));
+    EXPECT_EQ(names, (std::set<std::string>{"accounts", "audit_logs", "clicks", "links", "realtime"}));
     EXPECT_EQ(visitor.get("/v1/projections").status, 401);
 }
 

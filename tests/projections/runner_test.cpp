@@ -25,7 +25,7 @@ using test::told_log;
 using testing::HasSubstr;
 using testing::IsEmpty;
 
-std::vector<std::string> const names{"accounts", "links", "clicks", "audit_logs"};
+std::vector<std::string> const names{"accounts", "links", "clicks", "audit_logs", "realtime"};
 
 std::string first_difference(std::vector<std::string> const& a, std::vector<std::string> const& b) {
     for (std::size_t i = 0; i < std::max(a.size(), b.size()); ++i) {

@@ -1,0 +1,141 @@
+// The real-time counters: now, and live as server-sent events.
+
+#include "api/exchange.h"
+#include "api/handlers.h"
+#include "commands/async.h"
+#include "eventlog/crypto.h"
+#include "eventlog/json_reflect.h"
+#include "projections/read_store.h"
+#include "projections/realtime/realtime_queries.h"
+#include "projections/runner.h"
+
+#include <boost/asio/redirect_error.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/this_coro.hpp>
+#include <boost/asio/use_awaitable.hpp>
+
+namespace linkledger::api {
+
+namespace {
+
+namespace asio = boost::asio;
+namespace realtime = projections::realtime;
+using projections::realtime::realtime_count;
+using std::chrono::steady_clock;
+
+constexpr std::string_view model = "realtime";
+/// A subscriber gets no more than five counts a second, whatever the traffic.
+constexpr std::chrono::milliseconds live_pause{200};
+constexpr std::chrono::milliseconds move_patience{500};
+constexpr std::chrono::seconds heartbeat{15};
+
+[[nodiscard]] std::string to_json_text(realtime_count const& count) {
+    return json::bj::serialize(json::to_value(count, json::empty_fields::null));
+}
+
+/// A counter, and the position that it reflects.
+struct placed_count {
+    eventlog::position position = 0;
+    realtime_count count;
+};
+
+struct count_stream {
+    count_stream(shared_state& s, domain::uuid const& of, stream_place p)
+        : shared(s), id(of), place(std::move(p)) {}
+    shared_state& shared;
+    domain::uuid id;
+    stream_place place;
+};
+
+/// None while the read models cannot be read.
+[[nodiscard]] awaitable<std::optional<placed_count>> read_count(shared_state& shared, domain::uuid id) {
+    auto work = [&shared, id]() -> std::optional<placed_count> {
+        placed_count found;
+        try {
+            shared.on.reads.read(std::string{model}, [&](projections::snapshot const& now) {
+                found = {now.position, realtime::get_count(now.rows, id, eventlog::now())};
+            });
+        } catch (sql::error const&) {
+            return std::nullopt;
+        }
+        return found;
+    };
+    co_return co_await commands::run_blocking(shared.blocking, std::move(work));
+}
+
+[[nodiscard]] awaitable<void> pause_for(std::chrono::milliseconds time) {
+    auto const executor = co_await asio::this_coro::executor;
+    asio::steady_timer timer(executor, time);
+    boost::system::error_code ec;
+    co_await timer.async_wait(asio::redirect_error(asio::use_awaitable, ec));
+}
+
+/// Until the projection has moved past `seen`, or half a second.
+[[nodiscard]] awaitable<void> wait_for_move(shared_state& shared, eventlog::position seen) {
+    auto* const runner = shared.on.runner;
+    if (runner == nullptr) co_return;
+    auto start = [runner, seen](commands::resumption<bool> const& done) {
+        runner->when_at(std::string{model}, seen + 1, move_patience, done);
+    };
+    (void)co_await commands::await_call<bool>(std::move(start));
+}
+
+/// Each change, and a comment now and then, so that a client that has gone is noticed.
+[[nodiscard]] awaitable<void> write_counts(std::shared_ptr<count_stream> self, body_writer& to) {
+    std::optional<placed_count> last;
+    auto last_write = steady_clock::now();
+    std::string_view const opening = "retry: 1000\n\n";
+    if (!co_await to.write(opening)) co_return;
+    while (!to.stopping()) {
+        auto const now = co_await read_count(self->shared, self->id);
+        if (now && (!last || now->count != last->count)) {
+            std::string const event =
+                "id: " + std::to_string(now->position) + "\ndata: " + to_json_text(now->count) + "\n\n";
+            if (!co_await to.write(event)) co_return;
+            last_write = steady_clock::now();
+        }
+        if (now) last = now;
+        if (steady_clock::now() - last_write >= heartbeat) {
+            std::string_view const beat = ": \n\n";
+            if (!co_await to.write(beat)) co_return;
+            last_write = steady_clock::now();
+        }
+        co_await pause_for(live_pause);
+        if (last && !to.stopping()) co_await wait_for_move(self->shared, last->position);
+    }
+}
+
+[[nodiscard]] awaitable<void> answer_count(exchange& x) {
+    auto const id = x.id();
+    if (x.from.header("Accept").find("text/event-stream") != std::string_view::npos) {
+        auto place = stream_place::take(x.shared);
+        if (!place) {
+            x.refuse(eventlog::failure{eventlog::failure_code::queue_full, "too many streams"});
+            co_return;
+        }
+        auto const self = std::make_shared<count_stream>(x.shared, id, std::move(*place));
+        x.to.add_header("Content-Type", "text/event-stream");
+        x.to.add_header("Cache-Control", "no-store");
+        x.to.add_header("X-Content-Type-Options", "nosniff");
+        x.to.stream = [self](body_writer& to) { return write_counts(self, to); };
+        co_return;
+    }
+    realtime_count count;
+    std::function<void(sql::connection&)> work = [&](sql::connection& rows) {
+        count = realtime::get_count(rows, id, eventlog::now());
+    };
+    if (co_await read_model(x, model, std::move(work))) x.answer_json(to_json_text(count));
+}
+
+}  // namespace
+
+awaitable<void> get_link_realtime(exchange& x) {
+    if (co_await may_read_link(x)) co_await answer_count(x);
+}
+
+awaitable<void> get_workspace_realtime(exchange& x) {
+    domain::workspace_id const workspace{x.id()};
+    if (co_await may_read(x, workspace)) co_await answer_count(x);
+}
+
+}  // namespace linkledger::api
