@@ -25,6 +25,10 @@ class read_store;
 class runner;
 }  // namespace linkledger::projections
 
+namespace linkledger::projections::realtime {
+class redis_reader;
+}
+
 namespace linkledger::api {
 
 struct application_options {
@@ -48,9 +52,10 @@ struct services {
     eventlog::keyring& keys;
     commands::command_bus& bus;
     projections::read_store& reads;
-    projections::runner* runner = nullptr;            ///< None: projections run in other processes.
-    eventlog::merkle::published_log* tree = nullptr;  ///< None: /log is not served.
-    std::vector<probe> probes{};                      ///< What else there is to tell of.
+    projections::runner* runner = nullptr;                  ///< None: projections run in other processes.
+    eventlog::merkle::published_log* tree = nullptr;        ///< None: /log is not served.
+    projections::realtime::redis_reader* counts = nullptr;  ///< None: counters come from their table.
+    std::vector<probe> probes{};                            ///< What else there is to tell of.
 };
 
 class application {

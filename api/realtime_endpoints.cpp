@@ -6,7 +6,7 @@
 #include "eventlog/crypto.h"
 #include "eventlog/json_reflect.h"
 #include "projections/read_store.h"
-#include "projections/realtime/realtime_queries.h"
+#include "projections/realtime/redis_reader.h"
 #include "projections/runner.h"
 
 #include <boost/asio/redirect_error.hpp>
@@ -20,6 +20,7 @@ namespace {
 
 namespace asio = boost::asio;
 namespace realtime = projections::realtime;
+using projections::realtime::placed_count;
 using projections::realtime::realtime_count;
 using std::chrono::steady_clock;
 
@@ -33,27 +34,37 @@ constexpr std::chrono::seconds heartbeat{15};
     return json::bj::serialize(json::to_value(count, json::empty_fields::null));
 }
 
-/// A counter, and the position that it reflects.
-struct placed_count {
-    eventlog::position position = 0;
-    realtime_count count;
+/// Whose counter.
+struct counter_name {
+    domain::uuid id;
+    bool is_link = false;
 };
 
 struct count_stream {
-    count_stream(shared_state& s, domain::uuid const& of, stream_place p)
-        : shared(s), id(of), place(std::move(p)) {}
+    count_stream(shared_state& s, counter_name const& n, stream_place p)
+        : shared(s), of(n), place(std::move(p)) {}
     shared_state& shared;
-    domain::uuid id;
+    counter_name of;
     stream_place place;
 };
 
+/// From Redis, at `after` or later; none: the table has to be asked. Blocks.
+[[nodiscard]] std::optional<placed_count> find_in_redis(shared_state const& shared, counter_name const& of,
+                                                        eventlog::position after) {
+    if (shared.on.counts == nullptr) return std::nullopt;
+    auto found = shared.on.counts->find(of.id, of.is_link);
+    if (found && found->position < after) found.reset();
+    return found;
+}
+
 /// None while the read models cannot be read.
-[[nodiscard]] awaitable<std::optional<placed_count>> read_count(shared_state& shared, domain::uuid id) {
-    auto work = [&shared, id]() -> std::optional<placed_count> {
+[[nodiscard]] awaitable<std::optional<placed_count>> read_count(shared_state& shared, counter_name of) {
+    auto work = [&shared, of]() -> std::optional<placed_count> {
+        if (auto const there = find_in_redis(shared, of, 0)) return there;
         placed_count found;
         try {
             shared.on.reads.read(std::string{model}, [&](projections::snapshot const& now) {
-                found = {now.position, realtime::get_count(now.rows, id, eventlog::now())};
+                found = {now.position, realtime::get_count(now.rows, of.id, eventlog::now())};
             });
         } catch (sql::error const&) {
             return std::nullopt;
@@ -87,7 +98,7 @@ struct count_stream {
     std::string_view const opening = "retry: 1000\n\n";
     if (!co_await to.write(opening)) co_return;
     while (!to.stopping()) {
-        auto const now = co_await read_count(self->shared, self->id);
+        auto const now = co_await read_count(self->shared, self->of);
         if (now && (!last || now->count != last->count)) {
             std::string const event =
                 "id: " + std::to_string(now->position) + "\ndata: " + to_json_text(now->count) + "\n\n";
@@ -105,24 +116,35 @@ struct count_stream {
     }
 }
 
-[[nodiscard]] awaitable<void> answer_count(exchange& x) {
-    auto const id = x.id();
+[[nodiscard]] awaitable<void> answer_count(exchange& x, bool is_link) {
+    counter_name const of{x.id(), is_link};
     if (x.from.header("Accept").find("text/event-stream") != std::string_view::npos) {
         auto place = stream_place::take(x.shared);
         if (!place) {
             x.refuse(eventlog::failure{eventlog::failure_code::queue_full, "too many streams"});
             co_return;
         }
-        auto const self = std::make_shared<count_stream>(x.shared, id, std::move(*place));
+        auto const self = std::make_shared<count_stream>(x.shared, of, std::move(*place));
         x.to.add_header("Content-Type", "text/event-stream");
         x.to.add_header("Cache-Control", "no-store");
         x.to.add_header("X-Content-Type-Options", "nosniff");
         x.to.stream = [self](body_writer& to) { return write_counts(self, to); };
         co_return;
     }
+    if (x.shared.on.counts != nullptr) {
+        auto const after = x.integer("after").value_or(0);
+        std::optional<placed_count> found;
+        std::function<void()> ask = [&] { found = find_in_redis(x.shared, of, after); };
+        if (!co_await run_off_thread(x, std::move(ask))) co_return;
+        if (found) {
+            x.note_position(found->position);
+            x.answer_json(to_json_text(found->count));
+            co_return;
+        }
+    }
     realtime_count count;
     std::function<void(sql::connection&)> work = [&](sql::connection& rows) {
-        count = realtime::get_count(rows, id, eventlog::now());
+        count = realtime::get_count(rows, of.id, eventlog::now());
     };
     if (co_await read_model(x, model, std::move(work))) x.answer_json(to_json_text(count));
 }
@@ -130,12 +152,12 @@ struct count_stream {
 }  // namespace
 
 awaitable<void> get_link_realtime(exchange& x) {
-    if (co_await may_read_link(x)) co_await answer_count(x);
+    if (co_await may_read_link(x)) co_await answer_count(x, true);
 }
 
 awaitable<void> get_workspace_realtime(exchange& x) {
     domain::workspace_id const workspace{x.id()};
-    if (co_await may_read(x, workspace)) co_await answer_count(x);
+    if (co_await may_read(x, workspace)) co_await answer_count(x, false);
 }
 
 }  // namespace linkledger::api

@@ -11,6 +11,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <atomic>
 #include <filesystem>
 
 namespace linkledger::cli {
@@ -138,14 +140,83 @@ tree_side open_tree_side(configuration const& from, log_side const& log) {
     return made;
 }
 
+std::unique_ptr<redis::client> open_redis(configuration const& from) {
+    if (from.redis_url.empty()) return nullptr;
+    redis::client_options options;
+    options.connect.where = redis::parse_url(from.redis_url);
+    options.note = [](bool up, std::string const& text) {
+        spdlog::log(up ? spdlog::level::info : spdlog::level::warn, "{}", text);
+    };
+    return std::make_unique<redis::client>(options);
+}
+
+api::probe probe_of(redis::client const& of) {
+    api::probe made;
+    made.name = "redis";
+    made.state = [&of] {
+        auto const now = of.stats();
+        return api::probe_state{now.up, now.up ? redis::to_string(of.where()) : now.problem};
+    };
+    made.samples = [&of] {
+        auto const now = of.stats();
+        return std::vector<api::probe_sample>{
+            {"linkledger_redis_up", "1 while Redis answers.", false, now.up ? 1.0 : 0.0},
+            {"linkledger_redis_calls_total", "Times that Redis was used.", true,
+             static_cast<double>(now.calls)},
+            {"linkledger_redis_failures_total", "Times that it failed.", true,
+             static_cast<double>(now.failures)}};
+    };
+    return made;
+}
+
 read_side open_read_side(configuration const& from, log_side const& log,
-                         projections::runner_options const& options,
+                         projections::runner_options const& options, redis::client* redis,
                          std::unique_ptr<projections::event_source> source) {
+    using projections::realtime::redis_writer;
+    static constexpr std::string_view counters = "realtime";
+    auto const& only = options.only;
+    bool const runs_counters =
+        options.run && (only.empty() || std::find(only.begin(), only.end(), counters) != only.end());
+    // The runner tells the writer, which asks the runner: the one that is made first gets the other later.
+    auto const to_wake = std::make_shared<std::atomic<redis_writer*>>(nullptr);
+    auto running = options;
+    if (redis != nullptr && runs_counters)
+        running.moved = [to_wake](std::string_view name) {
+            auto* const writer = to_wake->load();
+            if (writer != nullptr && name == counters) writer->wake();
+        };
     read_side made;
     made.source = source ? std::move(source) : projections::create_log_source(*log.log);
     made.store = open_read_store(from);
     made.runner = std::make_unique<projections::runner>(*made.source, *log.keys, *made.store,
-                                                        projections::create_all(), options);
+                                                        projections::create_all(), running);
+    if (redis == nullptr || !runs_counters) return made;
+    projections::realtime::redis_writer_options writing;
+    writing.active = [runner = made.runner.get()] { return runner->runs_here(std::string{counters}); };
+    writing.note = [](std::string const& text) { spdlog::warn("real-time counters: {}", text); };
+    made.counters = std::make_unique<redis_writer>(*made.store, *redis, writing);
+    *to_wake = made.counters.get();
+    return made;
+}
+
+api::probe probe_of(projections::realtime::redis_writer const& of) {
+    api::probe made;
+    made.name = "real-time counters";
+    made.state = [] { return api::probe_state{true, "copied to Redis"}; };
+    made.samples = [&of] {
+        auto const now = of.stats();
+        return std::vector<api::probe_sample>{
+            {"linkledger_realtime_redis_position", "The position that the counters in Redis reflect.", false,
+             static_cast<double>(now.position)},
+            {"linkledger_realtime_redis_steps_total", "Writes of counters to Redis.", true,
+             static_cast<double>(now.steps)},
+            {"linkledger_realtime_redis_counters_total", "Counters written to Redis.", true,
+             static_cast<double>(now.counters)},
+            {"linkledger_realtime_redis_refills_total", "Times that Redis had none of this log's counters.",
+             true, static_cast<double>(now.refills)},
+            {"linkledger_realtime_redis_failures_total", "Writes that failed.", true,
+             static_cast<double>(now.failures)}};
+    };
     return made;
 }
 

@@ -10,9 +10,11 @@
 #include "eventlog/merkle/follower.h"
 #include "eventlog/merkle/published.h"
 #include "eventlog/mirror/relay.h"
+#include "eventlog/redis/client.h"
 #include "migrations/migrator.h"
 #include "projections/event_source.h"
 #include "projections/read_store.h"
+#include "projections/realtime/redis_writer.h"
 #include "projections/runner.h"
 
 #include <memory>
@@ -56,16 +58,35 @@ struct tree_side {
 /// Signs from here on. Throws command_failed where the signing keys cannot be used.
 [[nodiscard]] tree_side open_tree_side(configuration const& from, log_side const& log);
 
-/// The read models' store, and a runner of their projections that is not started.
+/// Redis, with a log line when it goes and comes; null where REDIS_URL is not set.
+[[nodiscard]] std::unique_ptr<redis::client> open_redis(configuration const& from);
+/// `of` must outlive it.
+[[nodiscard]] api::probe probe_of(redis::client const& of);
+
+/// The read models' store, a runner of their projections that is not started, and what copies the real-time
+/// counters to Redis (null without Redis, or where their projection is not run).
 struct read_side {
     std::unique_ptr<projections::event_source> source;
     std::unique_ptr<projections::read_store> store;
     std::unique_ptr<projections::runner> runner;
+    std::unique_ptr<projections::realtime::redis_writer> counters;
+
+    read_side() = default;
+    read_side(read_side&&) = default;
+    read_side& operator=(read_side&&) = default;
+    ~read_side() { stop(); }
+    /// The runner first, so that what it committed last is copied.
+    void stop() {
+        if (runner) runner->stop();
+        if (counters) counters->stop();
+    }
 };
-/// Reads the log unless `source` is given.
+/// Reads the log unless `source` is given. `redis` may be null, or must outlive it.
 [[nodiscard]] read_side open_read_side(configuration const& from, log_side const& log,
-                                       projections::runner_options const& options,
+                                       projections::runner_options const& options, redis::client* redis,
                                        std::unique_ptr<projections::event_source> source = nullptr);
+/// `of` must outlive it.
+[[nodiscard]] api::probe probe_of(projections::realtime::redis_writer const& of);
 [[nodiscard]] std::unique_ptr<projections::read_store> open_read_store(configuration const& from);
 
 /// How NATS is reached; `what` is the process's name in its monitoring.

@@ -1,5 +1,7 @@
 #include "cli/configuration.h"
 
+#include "eventlog/redis/connection.h"
+
 #include <boost/asio/ip/address.hpp>
 #include <boost/asio/ip/network_v4.hpp>
 #include <boost/asio/ip/network_v6.hpp>
@@ -99,6 +101,15 @@ void set_nats_url(configuration& to, std::string const& text) {
     if (!text.starts_with("nats://") && !text.starts_with("tls://"))
         throw unusable{"nats:// or tls:// and a host, as in nats://127.0.0.1:4222; several with commas"};
     to.nats_url = text;
+}
+
+void set_redis_url(configuration& to, std::string const& text) {
+    try {
+        (void)redis::parse_url(text);
+    } catch (std::invalid_argument const& refused) {
+        throw unusable{refused.what()};
+    }
+    to.redis_url = text;
 }
 
 void set_public_url(configuration& to, std::string const& text) {
@@ -232,8 +243,8 @@ constexpr described_variable variables[] = {
      [](configuration& to, std::string const& text) {
          to.nats_replicas = static_cast<int>(number_between(text, 1u, 5u));
      }},
-    {{"REDIS_URL", "", "reserved for the cluster; this version ignores it and says so"},
-     [](configuration& to, std::string const&) { to.ignored.emplace_back("REDIS_URL"); }},
+    {{"REDIS_URL", "", "Redis, redis://:password@host:6379/0; unset: what it does, each process does alone"},
+     set_redis_url},
 };
 
 }  // namespace

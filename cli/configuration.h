@@ -23,6 +23,7 @@ struct configuration {
     bool listen_given = false;  ///< LISTEN is set; processes without an API listen only then.
     std::string nats_url;       ///< May hold a password; empty: no mirror.
     int nats_replicas = 1;      ///< Of the mirror's stream, when it is made.
+    std::string redis_url;      ///< May hold a password; empty: no Redis.
     std::string public_url;     ///< Empty: http:// and the address that is listened on.
     std::string admin_key;      ///< A secret; empty: one is made on an empty log.
     std::string master_key_file = "./data/master.key";
@@ -41,8 +42,6 @@ struct configuration {
     std::size_t link_cache_max = 1'000'000;
     std::chrono::seconds shutdown_deadline{20};
     std::chrono::hours idempotency_kept{7 * 24};
-    /// Variables that are known and do nothing in this version; the start says so once.
-    std::vector<std::string> ignored;
 
     [[nodiscard]] bool on_postgresql() const { return !database_url.empty(); }
 };

@@ -62,7 +62,7 @@ int show(projections_options const& options) {
     auto const log = open_log(from);
     projections::runner_options follow_only;
     follow_only.run = false;
-    auto const reads = open_read_side(from, log, follow_only);
+    auto const reads = open_read_side(from, log, follow_only, nullptr);
     bool first = true;
     do {
         auto const all = reads.runner->status();

@@ -82,7 +82,10 @@ int run_projector(projector_options const& options) {
         probes.push_back(probe_of(*made));
         source = std::move(made);
     }
-    auto const reads = open_read_side(from, log, running, std::move(source));
+    auto const redis = open_redis(from);
+    auto reads = open_read_side(from, log, running, redis.get(), std::move(source));
+    if (redis) probes.push_back(probe_of(*redis));
+    if (reads.counters) probes.push_back(probe_of(*reads.counters));
     process_server const http{from, reads.runner.get(), probes};
     reads.runner->start();
     fmt::print("linkledger {} projects {} of {}, fed by {}\n", LINKLEDGER_VERSION,
@@ -90,7 +93,7 @@ int run_projector(projector_options const& options) {
                from.nats_url.empty() ? "the log" : redact_url(from.nats_url));
     std::fflush(stdout);
     return run_until_signal([&] {
-        reads.runner->stop();
+        reads.stop();
         return true;
     });
 }

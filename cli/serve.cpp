@@ -6,6 +6,7 @@
 #include "cli/signals.h"
 #include "cli/subcommand.h"
 #include "eventlog/crypto.h"
+#include "projections/realtime/redis_reader.h"
 #include "projections/registry.h"
 
 #include <boost/asio/io_context.hpp>
@@ -81,7 +82,8 @@ public:
                      domain::to_string(head.log_id), head.epoch, head.last);
         projections::runner_options runner;
         runner.run = from.projections_in_process;
-        reads_ = open_read_side(from, log_, runner);
+        redis_ = open_redis(from);
+        reads_ = open_read_side(from, log_, runner, redis_.get());
         writes_ = open_write_side(from, log_, bus_options_of(from));
         tree_ = open_tree_side(from, log_);
         auto const key =
@@ -94,6 +96,12 @@ public:
                                *reads_.store, reads_.runner.get(), tree_.published.get()};
         relay_ = open_relay(from, log_);
         if (relay_) services.probes.push_back(probe_of(*relay_));
+        if (redis_) {
+            services.probes.push_back(probe_of(*redis_));
+            counts_ = std::make_unique<projections::realtime::redis_reader>(*redis_, head.log_id);
+            services.counts = counts_.get();
+        }
+        if (reads_.counters) services.probes.push_back(probe_of(*reads_.counters));
         application_ = std::make_unique<api::application>(application_options(), services);
         reads_.runner->start();
         if (relay_) relay_->start();
@@ -105,7 +113,7 @@ public:
     bool stop() {
         auto const until = std::chrono::steady_clock::now() + configuration_.shutdown_deadline;
         bool whole = application_->stop(configuration_.shutdown_deadline);
-        reads_.runner->stop();
+        reads_.stop();
         writes_.bus->stop();
         auto const left = until - std::chrono::steady_clock::now();
         auto const at_least = std::chrono::milliseconds{100};
@@ -134,6 +142,8 @@ private:
 
     configuration configuration_;
     log_side log_;
+    std::unique_ptr<redis::client> redis_;
+    std::unique_ptr<projections::realtime::redis_reader> counts_;
     read_side reads_;
     write_side writes_;
     tree_side tree_;
@@ -145,7 +155,6 @@ private:
 int serve(serve_options const& options) {
     auto from = read_configuration(process_environment);
     api::set_up_logging(from.log_level, from.log_format);
-    for (auto const& name : from.ignored) spdlog::warn("{} is set; this version does not use it yet", name);
     settle_address(from);
     server running{from, options};
     fmt::print("linkledger {} listens on http://{} ({})\n", LINKLEDGER_VERSION, host_and_port(from),

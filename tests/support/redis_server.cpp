@@ -1,0 +1,144 @@
+#include "tests/support/redis_server.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <stdexcept>
+#include <thread>
+#include <vector>
+
+namespace linkledger::test {
+namespace {
+
+using namespace std::chrono_literals;
+using steady = std::chrono::steady_clock;
+
+std::string find_server() {
+    for (auto const* path : {"/usr/bin/redis-server", "/usr/local/bin/redis-server"})
+        if (std::filesystem::exists(path)) return path;
+    throw std::runtime_error("no redis-server on this machine; ./dev test installs it");
+}
+
+/// Forks and executes, with the output appended to `log`. The child is killed when its parent goes.
+pid_t spawn(std::vector<std::string> const& command, std::string const& log) {
+    std::vector<char*> arguments;
+    for (auto const& word : command) arguments.push_back(const_cast<char*>(word.c_str()));
+    arguments.push_back(nullptr);
+    pid_t const parent = ::getpid();
+    pid_t const child = ::fork();
+    if (child < 0) throw std::runtime_error("cannot fork");
+    if (child > 0) return child;
+
+    int const out = ::open(log.c_str(), O_WRONLY | O_CREAT | O_APPEND, 0644);
+    ::dup2(out, STDOUT_FILENO);
+    ::dup2(out, STDERR_FILENO);
+    ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (::getppid() != parent) ::_exit(126);
+    ::setsid();  // Ctrl-C on the terminal is for the test, which then stops the server in order.
+    ::execv(arguments[0], arguments.data());
+    ::_exit(127);
+}
+
+}  // namespace
+
+redis_server::redis_server(std::string password) : password_(std::move(password)) {
+    start();
+}
+
+redis_server::~redis_server() {
+    if (pid_ < 0) return;
+    ::kill(pid_, SIGCONT);
+    await_end(SIGKILL);
+}
+
+std::string redis_server::url() const {
+    return "redis://" + (password_.empty() ? "" : ":" + password_ + "@") +
+           "127.0.0.1:" + std::to_string(port_);
+}
+
+redis::options redis_server::options() const {
+    redis::options made;
+    made.where = redis::parse_url(url());
+    return made;
+}
+
+redis::reply redis_server::call(redis::words const& command) const {
+    return redis::connection{options()}.call(command);
+}
+
+void redis_server::start() {
+    // Between the choice of a port and its use another process may take it: then try another.
+    bool const chosen = port_ != 0;
+    for (int attempt = 1;; ++attempt) {
+        try {
+            if (port_ == 0) port_ = free_port();
+            return try_start();
+        } catch (std::runtime_error const&) {
+            if (attempt == 3) throw;
+            if (!chosen) port_ = 0;
+        }
+    }
+}
+
+void redis_server::stop() {
+    if (pid_ >= 0) await_end(SIGTERM);
+}
+
+void redis_server::kill9() {
+    if (pid_ >= 0) await_end(SIGKILL);
+}
+
+void redis_server::pause() const {
+    ::kill(pid_, SIGSTOP);
+}
+
+void redis_server::resume() const {
+    ::kill(pid_, SIGCONT);
+}
+
+void redis_server::try_start() {
+    std::vector<std::string> command{
+        find_server(), "--bind", "127.0.0.1",    "--port", std::to_string(port_), "--dir", folder_.path(),
+        "--save",      "",       "--appendonly", "no"};
+    if (!password_.empty()) command.insert(command.end(), {"--requirepass", password_});
+    pid_ = spawn(command, folder_.file("server.log"));
+    for (auto const until = steady::now() + 30s; steady::now() < until; std::this_thread::sleep_for(5ms)) {
+        if (::waitpid(pid_, nullptr, WNOHANG) == pid_) {
+            pid_ = -1;
+            throw std::runtime_error("redis-server did not start: " + log_tail());
+        }
+        try {
+            call({"PING"});
+            return;
+        } catch (redis::error const&) {
+            // Not yet.
+        }
+    }
+    await_end(SIGKILL);
+    throw std::runtime_error("redis-server is not ready: " + log_tail());
+}
+
+std::string redis_server::log_tail() const {
+    std::ifstream file(folder_.file("server.log"));
+    std::string text{std::istreambuf_iterator<char>{file}, {}};
+    return text.size() > 2'000 ? text.substr(text.size() - 2'000) : text;
+}
+
+void redis_server::await_end(int signal) {
+    ::kill(pid_, signal);
+    auto const until = steady::now() + 30s;
+    while (::waitpid(pid_, nullptr, WNOHANG) != pid_) {
+        if (steady::now() > until) ::kill(pid_, SIGKILL);
+        std::this_thread::sleep_for(2ms);
+    }
+    pid_ = -1;
+}
+
+}  // namespace linkledger::test
