@@ -80,7 +80,8 @@ struct application::state final : request_handler {
           on(s),
           proxies(o.trusted_proxies),
           blocking(o.blocking_threads),
-          shared{options, on, proxies, counters, blocking},
+          limits(o.rates, s.redis),
+          shared{options, on, proxies, counters, blocking, limits},
           http(server_options_of(o), *this) {
         shared.server_stats = [this] { return http.stats(); };
         on.committer.on_commit = [this](std::chrono::microseconds took, std::size_t appends) {
@@ -102,6 +103,7 @@ struct application::state final : request_handler {
 
     awaitable<void> handle(request const& from, response& to) override;
     awaitable<void> handle_endpoint(request const& from, response& to, route const& found);
+    [[nodiscard]] bool admit_link(request const& from, response& to);
     [[nodiscard]] std::size_t body_bytes_max(request const& from) const override {
         return from.path == "/v1/commands" ? bulk_bytes_max : command_bytes_max;
     }
@@ -112,6 +114,7 @@ struct application::state final : request_handler {
     trusted_proxies proxies;
     metrics counters;
     boost::asio::thread_pool blocking;
+    rate_limits limits;
     shared_state shared;
     server http;
 };
@@ -122,12 +125,13 @@ awaitable<void> application::state::handle(request const& from, response& to) {
     bool const is_link = found.to == nullptr && found.allow.empty() && may_be_code(from.path);
     std::exception_ptr bug;
     try {
-        if (is_link && from.verb != method::other)
-            co_await follow_link(shared, from, to);
-        else if (found.to != nullptr)
+        if (is_link && from.verb != method::other) {
+            if (admit_link(from, to)) co_await follow_link(shared, from, to);
+        } else if (found.to != nullptr) {
             co_await handle_endpoint(from, to, found);
-        else
+        } else {
             refuse_path(to, is_link ? "GET, HEAD, POST" : found.allow);
+        }
     } catch (...) {
         bug = std::current_exception();  // The session logs it and answers.
     }
@@ -144,9 +148,25 @@ awaitable<void> application::state::handle_endpoint(request const& from, respons
     x.client_address = proxies.client_of(from);
     x.request_id = request_id_of(from);
     bool go_on = true;
-    if (found.to->scope) go_on = co_await authenticate(x);
+    if (found.to->scope)
+        go_on = co_await authenticate(x);
+    else if (found.to->handle != run_command)  // Which knows whose limit a command counts against.
+        go_on = admit_open(x, found.to->path);
     if (go_on && x.check_parameters()) co_await found.to->handle(x);
+    if (x.rate) add_rate_headers(to, *x.rate);
     to.add_header("X-Request-Id", domain::to_string(x.request_id));
+}
+
+/// A guess at a link's password counts against its sender; a redirect only where the operator wants that.
+bool application::state::admit_link(request const& from, response& to) {
+    bool const is_guess = from.verb == method::post;
+    if (!is_guess && !limits.limits_redirects()) return true;
+    auto const address = proxies.client_of(from);
+    auto const verdict = is_guess ? limits.count_secret(address, "password") : limits.count_redirect(address);
+    if (verdict.limit == 0 || verdict.allowed) return true;
+    send_too_many(to, verdict);
+    add_rate_headers(to, verdict);
+    return false;
 }
 
 /// One line per request: no query, which may hold a secret, and no header.

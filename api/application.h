@@ -2,6 +2,7 @@
 // linkledger as an HTTP service: what `serve` composes from the log, the commands and the read models.
 
 #include "api/probe.h"
+#include "api/rate_limits.h"
 #include "api/server.h"
 #include "commands/command_bus.h"
 
@@ -42,7 +43,8 @@ struct application_options {
     unsigned blocking_threads = 4;  ///< For reads of the read models and of the log.
     std::size_t blocking_queue_max = 1'024;
     std::size_t streams_max = 256;  ///< Live and NDJSON streams of events at a time.
-    server_options limits{};        ///< `address`, `port` and `threads` come from above.
+    rate_limit_options rates{};
+    server_options limits{};  ///< `address`, `port` and `threads` come from above.
 };
 
 /// What it stands on. References outlive the application.
@@ -55,6 +57,7 @@ struct services {
     projections::runner* runner = nullptr;                  ///< None: projections run in other processes.
     eventlog::merkle::published_log* tree = nullptr;        ///< None: /log is not served.
     projections::realtime::redis_reader* counts = nullptr;  ///< None: counters come from their table.
+    redis::client* redis = nullptr;                         ///< None: limits count in this process alone.
     std::vector<probe> probes{};                            ///< What else there is to tell of.
 };
 

@@ -53,6 +53,7 @@ awaitable<bool> authenticate(exchange& x) {
         co_return false;
     }
     x.who = std::move(std::get<domain::caller>(outcome));
+    if (!admit_key(x)) co_return false;
     if (!x.at->scope || domain::has_scope(x.who, *x.at->scope)) co_return true;
     refused.code = domain::refusal_code::forbidden;
     refused.detail =

@@ -85,6 +85,7 @@ constexpr std::size_t idempotency_key_max = 255;
         from.caller = x.who;
         co_return true;
     }
+    if (!admit_secret(x, command.name)) co_return false;
     from = sender_of(x);
     from.kind = eventlog::actor_kind::token;
     co_return true;

@@ -4,6 +4,7 @@
 #include "api/application.h"
 #include "api/endpoints.h"
 #include "api/problem.h"
+#include "api/rate_limits.h"
 #include "domain/ids.h"
 #include "domain/time.h"
 #include "eventlog/sql/connection.h"
@@ -28,6 +29,7 @@ struct shared_state {
     trusted_proxies const& proxies;
     api::metrics& metrics;
     boost::asio::thread_pool& blocking;
+    rate_limits& limits;
     std::atomic<std::size_t> blocking_queued{0};
     std::atomic<std::size_t> streams{0};
     std::function<api::server_stats()> server_stats{};
@@ -62,6 +64,7 @@ public:
     std::string_view credential;
     std::string client_address;
     domain::uuid request_id{};
+    std::optional<rate_verdict> rate{};  ///< Of the limit that the request counts against.
 
     /// Checks path values and query parameters against the endpoint's description; a problem when they fail.
     [[nodiscard]] bool check_parameters();

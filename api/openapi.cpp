@@ -76,6 +76,17 @@ using json::bj::value;
             {"schema", {{"type", "string"}, {"maxLength", 255}}}};
 }
 
+[[nodiscard]] object too_many_response() {
+    auto response = problem_response("Too many requests in a minute. Go on after Retry-After seconds.");
+    object headers;
+    for (auto const* const name :
+         {"Retry-After", "RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset"})
+        headers[name] = object{{"schema", {{"type", "integer"}}}};
+    headers["RateLimit-Policy"] = object{{"schema", {{"type", "string"}, {"example", "60;w=60"}}}};
+    response["headers"] = std::move(headers);
+    return response;
+}
+
 void add_problems(object& responses, std::optional<domain::scope> scope, bool waits) {
     responses["400"] = problem_response("The input breaks a rule; `errors` names the fields.");
     if (scope) {
@@ -83,6 +94,7 @@ void add_problems(object& responses, std::optional<domain::scope> scope, bool wa
         responses["403"] = problem_response("The key lacks the scope, or its user the role.");
         responses["404"] = problem_response("No such thing for this key.");
     }
+    responses["429"] = too_many_response();
     responses["503"] = problem_response("The database is away or too much is waiting; see Retry-After.");
     if (waits) responses["504"] = problem_response("The read model is not at `after` yet.");
 }
@@ -161,6 +173,7 @@ void add_scope(object& operation, std::optional<domain::scope> scope) {
                        {"503", problem_response("The click could not be made durable; see Retry-After.")}}}};
     object post = get;
     post["summary"] = "Give a link's password";
+    post["responses"].as_object()["429"] = too_many_response();
     post["requestBody"] =
         object{{"required", true},
                {"content", content("application/x-www-form-urlencoded",

@@ -24,6 +24,8 @@ constexpr std::array codes{
     problem_code{"unsupported_media_type", 415,
                  "Commands are application/json; a link's password is a form."},
     problem_code{"expectation_failed", 417, "The only expectation that is met is 100-continue."},
+    problem_code{"rate_limited", 429,
+                 "Too many requests in a minute; see RateLimit-Limit. Go on after Retry-After."},
     problem_code{"headers_too_large", 431, "The headers are over the limit."},
     problem_code{"internal", 500, "A defect. The operator's log has it under the request's id."},
     problem_code{"transfer_encoding_unsupported", 501, "The only transfer coding is chunked."},
@@ -174,6 +176,8 @@ std::string_view status_text(int status) {
             return "Expectation Failed";
         case 422:
             return "Unprocessable Content";
+        case 429:
+            return "Too Many Requests";
         case 431:
             return "Request Header Fields Too Large";
         case 500:

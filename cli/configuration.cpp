@@ -40,10 +40,14 @@ Number number_between(std::string const& text, Number low, Number high) {
     std::uint64_t value = 0;
     auto const [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
     bool const is_number = error == std::errc{} && end == text.data() + text.size();
-    if (!is_number || value < low || value > high) {
+    if (!is_number || value < static_cast<std::uint64_t>(low) || value > static_cast<std::uint64_t>(high)) {
         throw unusable{fmt::format("a whole number from {} to {}", low, high)};
     }
     return static_cast<Number>(value);
+}
+
+std::int64_t requests_in(std::string const& text) {
+    return number_between<std::int64_t>(text, 0, 1'000'000'000);
 }
 
 /// The alternative's index in `names`.
@@ -229,6 +233,14 @@ constexpr described_variable variables[] = {
      [](configuration& to, std::string const& text) {
          to.link_cache_max = number_between<std::size_t>(text, 1'000, 100'000'000);
      }},
+    {{"RATE_LIMIT_KEY", "600000", "requests a minute of an API key; 0: no limit"},
+     [](configuration& to, std::string const& text) { to.rates.key_max = requests_in(text); }},
+    {{"RATE_LIMIT_SECRET", "60", "guesses a minute at tokens and passwords, of an address; 0: no limit"},
+     [](configuration& to, std::string const& text) { to.rates.secret_max = requests_in(text); }},
+    {{"RATE_LIMIT_OPEN", "600000", "requests a minute of an address per endpoint without a key; 0: no limit"},
+     [](configuration& to, std::string const& text) { to.rates.open_max = requests_in(text); }},
+    {{"RATE_LIMIT_REDIRECT", "0", "redirects a minute of an address; 0: no limit"},
+     [](configuration& to, std::string const& text) { to.rates.redirect_max = requests_in(text); }},
     {{"SHUTDOWN_SECONDS", "20", "how long a stop may wait for requests to finish"},
      [](configuration& to, std::string const& text) {
          to.shutdown_deadline = std::chrono::seconds{number_between(text, 0u, 3600u)};

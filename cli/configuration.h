@@ -1,6 +1,7 @@
 #pragma once
 // The environment, read once and checked: a value that cannot be used stops the start and says why.
 
+#include "api/rate_limits.h"
 #include "commands/command_bus.h"
 
 #include <chrono>
@@ -39,6 +40,7 @@ struct configuration {
     std::string log_format = "text";  ///< text or json
     unsigned http_threads = 0;        ///< 0: as many as cores, 2 at most.
     unsigned blocking_threads = 4;
+    api::rate_limit_options rates;
     std::size_t link_cache_max = 1'000'000;
     std::chrono::seconds shutdown_deadline{20};
     std::chrono::hours idempotency_kept{7 * 24};

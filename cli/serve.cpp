@@ -100,6 +100,7 @@ public:
             services.probes.push_back(probe_of(*redis_));
             counts_ = std::make_unique<projections::realtime::redis_reader>(*redis_, head.log_id);
             services.counts = counts_.get();
+            services.redis = redis_.get();
         }
         if (reads_.counters) services.probes.push_back(probe_of(*reads_.counters));
         application_ = std::make_unique<api::application>(application_options(), services);
@@ -135,6 +136,7 @@ private:
         made.threads = configuration_.http_threads;
         made.trusted_proxies = configuration_.trusted_proxies;
         made.keep_ip = configuration_.keep_ip;
+        made.rates = configuration_.rates;
         made.log_requests = configuration_.log_level == "debug" || configuration_.log_level == "trace";
         made.blocking_threads = configuration_.blocking_threads;
         return made;
