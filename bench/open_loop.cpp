@@ -36,10 +36,12 @@ struct options {
     double seconds = 10;
     double warm_up_seconds = 2;  ///< Sent, not counted.
     std::size_t connections = 64;
+    std::string answered_to;  ///< A file for the time of each answer.
 };
 
 struct results {
     std::vector<std::uint32_t> latencies_us;
+    std::vector<clock_type::time_point> answered_at;  ///< In order.
     std::uint64_t sent = 0, answered = 0, not_3xx = 0, failed = 0;
     std::size_t waiting_max = 0;
 };
@@ -96,6 +98,7 @@ public:
 
     void finished(std::shared_ptr<connection> one, clock_type::time_point due, int status) {
         ++out_.answered;
+        if (!options_.answered_to.empty()) out_.answered_at.push_back(clock_type::now());
         if (status < 300 || status > 399) ++out_.not_3xx;
         if (due >= started_ + offset_of(warm_up_)) {
             auto const took = std::chrono::duration_cast<std::chrono::microseconds>(clock_type::now() - due);
@@ -215,6 +218,7 @@ options parse(int argc, char** argv) {
         if (name == "--rate") made.rate = std::atof(value.c_str());
         if (name == "--seconds") made.seconds = std::atof(value.c_str());
         if (name == "--connections") made.connections = static_cast<std::size_t>(std::atol(value.c_str()));
+        if (name == "--answered-to") made.answered_to = value;
         if (name == "--path") made.paths.push_back(value);
         if (name == "--paths-from") {
             std::ifstream file{value};
@@ -232,7 +236,8 @@ int main(int argc, char** argv) {
         std::fprintf(
             stderr,
             "usage: bench_open_loop --port P (--path /CODE | --paths-from FILE) [--rate 5000] [--seconds 10] "
-            "[--connections 64]\nPrints one JSON object. Latency counts from the time of sending that the "
+            "[--connections 64] [--answered-to FILE]\nPrints one JSON object. Latency counts from the time "
+            "of sending that the "
             "rate "
             "prescribes.\n");
         return 2;
@@ -243,6 +248,10 @@ int main(int argc, char** argv) {
         load.start();
         context.run_for(std::chrono::seconds{static_cast<int>(wanted.seconds + wanted.warm_up_seconds) + 30});
         auto& out = load.result();
+        if (!wanted.answered_to.empty()) {
+            std::ofstream file{wanted.answered_to};
+            for (auto const at : out.answered_at) file << at.time_since_epoch().count() << '\n';
+        }
         std::sort(out.latencies_us.begin(), out.latencies_us.end());
         std::printf(
             "{\"rate\": %.0f, \"sent\": %lu, \"answered\": %lu, \"not_3xx\": %lu, \"failed\": %lu, "
