@@ -84,7 +84,9 @@ public:
         runner.run = from.projections_in_process;
         redis_ = open_redis(from);
         reads_ = open_read_side(from, log_, runner, redis_.get());
-        writes_ = open_write_side(from, log_, bus_options_of(from));
+        auto bus = bus_options_of(from);
+        bus.redis = redis_.get();
+        writes_ = open_write_side(from, log_, bus);
         tree_ = open_tree_side(from, log_);
         auto const key =
             value_or_fail(writes_.bus->bootstrap(from.admin_key), "the first admin cannot be made");

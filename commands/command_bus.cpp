@@ -2,6 +2,7 @@
 #include "commands/async.h"
 
 #include "commands/attempt.h"
+#include "commands/edge_cache.h"
 #include "commands/execution.h"
 #include "commands/facts.h"
 #include "commands/handlers.h"
@@ -70,6 +71,7 @@ public:
 private:
     void apply_own(plan const& done, eventlog::appended const& at);
     void apply_tail(eventlog::recorded_event const& stored);
+    void apply_to_links(eventlog::recorded_event const& stored, domain::event const& happened);
     void forget_everything();
 
     eventlog::event_log& log_;
@@ -80,6 +82,7 @@ private:
     commands::facts facts_;
     pipeline pipeline_;
     execution execution_;
+    std::unique_ptr<edge_cache> edge_;
     std::unique_ptr<visits> visits_;
     own_commits own_;
     std::unique_ptr<tail> tail_;
@@ -98,6 +101,9 @@ eventlog::result<void> bus::start() {
     wanted.link_cache_max = options_.link_cache_max;
     wanted.click_queued = options_.click_queued;
     wanted.follow_tail = options_.follow_tail;
+    if (options_.redis != nullptr && options_.follow_tail)
+        edge_ = std::make_unique<edge_cache>(*options_.redis, log_);
+    wanted.edge = edge_.get();
     auto made = create_visits(log_, committer_, keys_, pool_, wanted);
     if (!made) return made.assume_error();
     visits_ = std::move(made.assume_value());
@@ -110,6 +116,7 @@ eventlog::result<void> bus::start() {
     handlers.on_event = [this](eventlog::recorded_event const& stored) { apply_tail(stored); };
     handlers.on_other_history = [this] { forget_everything(); };
     tail_ = std::make_unique<tail>(log_, head.assume_value(), std::move(handlers));
+    if (edge_) edge_->start([this] { return tail_->position(); });
     return boost::outcome_v2::success();
 }
 
@@ -232,7 +239,7 @@ void bus::apply_own(plan const& done, eventlog::appended const& at) {
         for (domain::event const& happened : stream.events) {
             ++stored.version;
             facts_.apply(stored.stream, stored.version, happened, true);
-            visits_->links().apply(stored, happened);
+            apply_to_links(stored, happened);
             ++stored.position;
         }
     }
@@ -244,7 +251,7 @@ void bus::apply_tail(eventlog::recorded_event const& stored) {
     auto const happened = eventlog::decode(stored, keys_);
     if (happened) {
         facts_.apply(stored.stream, stored.version, happened.assume_value(), false);
-        visits_->links().apply(stored, happened.assume_value());
+        apply_to_links(stored, happened.assume_value());
         return;
     }
     spdlog::error("the event at position {} cannot be read: {}", stored.position,
@@ -253,7 +260,23 @@ void bus::apply_tail(eventlog::recorded_event const& stored) {
     visits_->links().clear();
 }
 
+/// The table first, then what others are told; what is believed of others, before both.
+void bus::apply_to_links(eventlog::recorded_event const& stored, domain::event const& happened) {
+    auto& links = visits_->links();
+    if (!edge_) return links.apply(stored, happened);
+    edge_->note(stored, happened);
+    links.apply(stored, happened);
+    auto const id = changed_link(happened);
+    if (!id) return;
+    if (auto const* gone = std::get_if<domain::link::deleted>(&happened)) {
+        edge_->put_deleted(gone->short_code, stored.position);
+    } else if (auto const link = links.find(*id); link && link->version() == stored.version) {
+        edge_->put(link->settings(), stored.position);
+    }
+}
+
 void bus::forget_everything() {
+    if (edge_) edge_->forget();
     own_.clear();
     facts_.clear();
     visits_->links().clear();
@@ -265,6 +288,12 @@ bus_stats bus::stats() const {
     now.link_cache_hits = counted.hits;
     now.link_cache_misses = counted.misses;
     now.lost_when_queued = counted.lost_when_queued;
+    if (edge_) {
+        auto const edge = edge_->stats();
+        now.edge_ready = edge.ready;
+        now.edge_hits = edge.found;
+        now.edge_misses = edge.missed + edge.refused;
+    }
     now.link_cache_size = visits_->links().stats().links;
     if (tail_) {
         now.tail_position = tail_->position();
@@ -276,6 +305,7 @@ bus_stats bus::stats() const {
 void bus::stop() {
     if (tail_) tail_->stop();
     pool_.join();
+    if (edge_) edge_->stop();
 }
 
 }  // namespace

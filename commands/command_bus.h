@@ -22,6 +22,10 @@ class committer;
 class keyring;
 }  // namespace linkledger::eventlog
 
+namespace linkledger::redis {
+class client;
+}
+
 namespace linkledger::commands {
 
 class user_agent_parser;
@@ -108,6 +112,7 @@ struct bus_options {
     std::size_t aggregate_cache_max = 20'000;  ///< Folded streams, per kind.
     unsigned blocking_threads = 4;             ///< For store reads and argon2id.
     bool click_queued = false;                 ///< CLICK_ACK=queued: answer before the commit.
+    redis::client* redis = nullptr;            ///< Shares links with other processes; null: none.
     bool follow_tail = true;                   ///< Off for short-lived command-line use.
 };
 
@@ -116,6 +121,8 @@ struct bus_stats {
     std::size_t link_cache_size = 0;
     std::uint64_t lost_when_queued = 0;  ///< CLICK_ACK=queued: clicks answered whose commit then failed.
     eventlog::position tail_position = 0;
+    bool edge_ready = false;  ///< Links of other processes are taken from Redis.
+    std::uint64_t edge_hits = 0, edge_misses = 0;
     std::chrono::milliseconds since_log_contact{0};  ///< Age of the tail's knowledge.
 };
 

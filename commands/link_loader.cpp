@@ -1,5 +1,6 @@
 #include "commands/link_loader.h"
 
+#include "commands/edge_cache.h"
 #include "domain/claims.h"
 #include "domain/link/link.h"
 #include "domain/streams.h"
@@ -38,10 +39,28 @@ eventlog::result<void> for_each_event(eventlog::event_log& log, std::string cons
 
 }  // namespace
 
-link_loader::link_loader(eventlog::event_log& log, link_table& table, bool remember)
-    : log_(log), table_(table), remember_(remember) {}
+link_loader::link_loader(eventlog::event_log& log, link_table& table, bool remember, edge_cache* edge)
+    : log_(log), table_(table), remember_(remember), edge_(remember ? edge : nullptr) {}
+
+std::optional<found_link> link_loader::load_from_edge(std::string const& short_code) {
+    auto const before = table_.begin_load(short_code);
+    auto const entry = edge_->find(short_code);
+    if (!entry) return std::nullopt;
+    if (entry->deleted) {
+        table_.put_absent(short_code, absence::deleted, before);
+        return found_link{{}, absence::deleted};
+    }
+    auto const link = link_record::make(*entry->link);
+    auto const of_link = table_.begin_load(link->link_id());
+    if (!edge_->is_believed(short_code, *entry)) return std::nullopt;
+    table_.put(link, of_link);
+    return found_link{link, absence::no};
+}
 
 eventlog::result<found_link> link_loader::load(std::string const& short_code) {
+    if (edge_ != nullptr) {
+        if (auto found = load_from_edge(short_code)) return *std::move(found);
+    }
     auto const key = domain::short_code_key(std::nullopt, short_code);
     for (int tries = 0; tries < tries_max; ++tries) {
         auto const before = table_.begin_load(short_code);
@@ -62,10 +81,12 @@ eventlog::result<found_link> link_loader::load(std::string const& short_code) {
 eventlog::result<found_link> link_loader::load_absent(std::string const& short_code,
                                                       link_table::ticket const& before) {
     auto const key = domain::short_code_key(std::nullopt, short_code);
+    auto const as_of = edge_ != nullptr ? edge_->as_of() : 0;
     BOOST_OUTCOME_TRY(auto const former,
                       log_.claim_owner(std::string(domain::claim_scope::deleted_code), key));
     auto const why = former ? absence::deleted : absence::unknown;
     if (remember_) table_.put_absent(short_code, why, before);
+    if (edge_ != nullptr && former) edge_->put_deleted(short_code, as_of);
     return found_link{{}, why};
 }
 
@@ -84,6 +105,7 @@ eventlog::result<link_settings> link_loader::read_settings(domain::link_id const
 
 eventlog::result<found_link> link_loader::load(domain::link_id const& id) {
     auto const before = table_.begin_load(id);
+    auto const as_of = edge_ != nullptr ? edge_->as_of() : 0;
     BOOST_OUTCOME_TRY(auto const settings, read_settings(id));
     if (settings.version == 0) return found_link{{}, absence::unknown};
     auto const link = link_record::make(settings);
@@ -92,6 +114,7 @@ eventlog::result<found_link> link_loader::load(domain::link_id const& id) {
         if (clicks >= *settings.max_clicks) link->mark_full();
     }
     if (remember_) table_.put(link, before);
+    if (edge_ != nullptr && !settings.deleted) edge_->put(settings, as_of);
     return found_link{link, absence::no};
 }
 

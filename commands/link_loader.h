@@ -12,6 +12,8 @@
 
 namespace linkledger::commands {
 
+class edge_cache;
+
 /// What a code leads to.
 struct found_link {
     link_ref link;  ///< Null: no link has the code; `absent` says why.
@@ -20,8 +22,9 @@ struct found_link {
 
 class link_loader {
 public:
-    /// Without `remember` nothing that is read is kept in the table: no tail would mend it.
-    link_loader(eventlog::event_log& log, link_table& table, bool remember);
+    /// Without `remember` nothing that is read is kept in the table: no tail would mend it. `edge`, which may
+    /// be null, is asked before the log and told what the log says.
+    link_loader(eventlog::event_log& log, link_table& table, bool remember, edge_cache* edge = nullptr);
 
     [[nodiscard]] eventlog::result<found_link> load(std::string const& short_code);
     /// A null link: there is none.
@@ -31,6 +34,7 @@ public:
                                                                              eventlog::keyring& keys);
 
 private:
+    [[nodiscard]] std::optional<found_link> load_from_edge(std::string const& short_code);
     [[nodiscard]] eventlog::result<link_settings> read_settings(domain::link_id const& id);
     [[nodiscard]] eventlog::result<found_link> load_absent(std::string const& short_code,
                                                            link_table::ticket const& before);
@@ -38,6 +42,7 @@ private:
     eventlog::event_log& log_;
     link_table& table_;
     bool remember_;
+    edge_cache* edge_;
 };
 
 }  // namespace linkledger::commands

@@ -89,7 +89,7 @@ public:
           blocking_(blocking),
           options_(options),
           table_(options.link_cache_max),
-          loader_(log, table_, options.follow_tail),
+          loader_(log, table_, options.follow_tail, options.edge),
           user_agents_(options.user_agents, options.user_agents_max),
           places_(std::move(places)),
           link_loads_(blocking, options.loads_max),

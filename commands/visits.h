@@ -15,6 +15,7 @@
 
 namespace linkledger::commands {
 
+class edge_cache;
 class user_agent_parser;
 
 struct visits_options {
@@ -24,6 +25,7 @@ struct visits_options {
     std::shared_ptr<user_agent_parser const> user_agents;  ///< Loaded already, in place of uap_regexes.
     std::size_t link_cache_max = 1'000'000;                ///< Links in the redirect table.
     bool click_queued = false;                             ///< Redirect before the click's commit.
+    edge_cache* edge = nullptr;                            ///< Asked for links before the log; null: none.
     bool follow_tail = true;  ///< False: no tail feeds the table, so nothing is remembered in it.
     std::size_t user_agents_max = 10'000;  ///< Parsed user agents that are kept.
     std::size_t loads_max = 1'024;         ///< Cold links being read at once; more fail as queue_full.
