@@ -68,16 +68,15 @@ private:
     EVP_MD_CTX* context_;
 };
 
-/// A thread's supply of random bytes, drawn from the kernel a page at a time: a click takes four small
-/// helpings, and as many system calls would cost more than the rest of its event. What was handed out is
-/// wiped.
+/// A thread's supply of random bytes, a page at a time: a click takes four small helpings, and as many system
+/// calls would cost more than the rest of its event. Each page is ChaCha20's under a seed of its own from the
+/// kernel, because drawn from there whole it takes a call per 256 bytes. What was handed out is wiped.
 class random_supply {
 public:
     void fill(void* to, std::size_t count) {
         if (count > bytes_.size()) return randombytes_buf(to, count);
         if (count > bytes_.size() - used_) {
-            randombytes_buf(bytes_.data(), bytes_.size());
-            used_ = 0;
+            refill();
         }
         std::memcpy(to, bytes_.data() + used_, count);
         sodium_memzero(bytes_.data() + used_, count);
@@ -85,7 +84,15 @@ public:
     }
 
 private:
-    std::array<unsigned char, 2048> bytes_{};
+    void refill() {
+        std::array<unsigned char, randombytes_SEEDBYTES> seed;
+        randombytes_buf(seed.data(), seed.size());
+        randombytes_buf_deterministic(bytes_.data(), bytes_.size(), seed.data());
+        sodium_memzero(seed.data(), seed.size());
+        used_ = 0;
+    }
+
+    std::array<unsigned char, 4096> bytes_{};
     std::size_t used_ = bytes_.size();
 };
 
