@@ -3,6 +3,7 @@
 #include "eventlog/leaf_hash.h"
 
 #include <algorithm>
+#include <unordered_map>
 
 namespace linkledger::eventlog {
 namespace {
@@ -52,7 +53,7 @@ private:
 
     std::optional<append_outcome> conflict_of(append_request const& request) {
         for (stream_append const& append : request.streams) {
-            version const current = growth_of(append.stream).after;
+            version const current = current_of(append.stream);
             if (!append.expected.allows(current, append.events.size())) {
                 return version_conflict{append.stream, current};
             }
@@ -60,14 +61,11 @@ private:
         return std::nullopt;
     }
 
-    /// Streams that were only looked at stay in the map until the end, to be asked for once.
-    stream_growth& growth_of(std::string const& stream) {
-        auto found = seen_.find(stream);
-        if (found == seen_.end()) {
-            version const current = view_.stream_version(stream);
-            found = seen_.emplace(stream, stream_growth{current, current}).first;
-        }
-        return found->second;
+    /// Where a stream is; asked for once.
+    version& current_of(std::string const& stream) {
+        auto const found = current_.find(stream);
+        if (found != current_.end()) return found->second;
+        return current_.emplace(stream, view_.stream_version(stream)).first->second;
     }
 
     /// Releases first. Changes nothing but `changes`, so that a refused append leaves no trace.
@@ -100,12 +98,11 @@ private:
         appended done;
         done.recorded_at = plan_.recorded_at;
         for (stream_append const& append : request.streams) {
-            stream_growth& growth = growth_of(append.stream);
+            version& current = current_of(append.stream);
             for (event_body const& body : append.events) {
-                plan_.events.push_back({++plan_.last, ++growth.after, &append.stream, &body});
+                plan_.events.push_back({++plan_.last, ++current, &append.stream, &body});
             }
-            if (!append.events.empty()) plan_.streams.insert_or_assign(append.stream, growth);
-            done.versions.push_back(growth.after);
+            done.versions.push_back(current);
         }
         done.last_position = plan_.last;
         if (request.idempotency) {
@@ -118,7 +115,8 @@ private:
 
     append_view& view_;
     batch_plan plan_;
-    std::map<std::string, stream_growth, std::less<>> seen_;
+    std::unordered_map<std::string_view, version>
+        current_;  ///< Of streams of the batch, which has their names.
     std::map<digest, std::size_t> response_index_;
 };
 

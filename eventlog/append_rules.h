@@ -51,12 +51,6 @@ struct planned_response {
     version primary_version = 0;
 };
 
-/// A stream that grew.
-struct stream_growth {
-    version before = 0;  ///< 0: the stream is new.
-    version after = 0;
-};
-
 struct claim_key {
     std::string scope;
     std::string key;
@@ -64,13 +58,12 @@ struct claim_key {
     auto operator<=>(claim_key const&) const = default;
 };
 
-/// The rows to write. Streams and claims hold the state after the whole batch.
+/// The rows to write. Claims hold the state after the whole batch.
 struct batch_plan {
     batch_outcome outcome;
     timestamp recorded_at{};  ///< Of all its events: now, or the head's time when the clock went back.
     position last = 0;        ///< The head afterwards.
     std::vector<planned_event> events;
-    std::map<std::string, stream_growth, std::less<>> streams;
     std::map<claim_key, std::optional<std::string>> claims;  ///< New owner; none: released.
     std::vector<planned_response> responses;
 };
