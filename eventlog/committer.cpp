@@ -14,6 +14,8 @@ constexpr std::size_t fixed_bytes = 256;
 
 /// The longest that a commit waits for appends beyond those that are there.
 constexpr std::chrono::microseconds gather_wait_max{300};
+/// After waits in vain, at most so many commits in a row don't wait for all.
+constexpr std::size_t gather_pause_max = 64;
 
 std::size_t bytes_of(append_request const& request) {
     std::size_t bytes = fixed_bytes;
@@ -82,6 +84,8 @@ private:
 
     void run();
     bool take(batch_in_flight& taken);
+    [[nodiscard]] std::size_t target_of(std::size_t askers) const;
+    void note_gathering(bool complete);
     void commit(batch_in_flight& taken);
     result<batch_outcome> send_again(append_batch const& batch, bool fate_is_unknown);
     result<batch_outcome> resend_until_known(append_batch const& batch, batch_in_flight& taken);
@@ -115,6 +119,8 @@ private:
     clock::time_point last_used = clock::now();
     std::size_t last_batch_appends = 0;
     std::chrono::microseconds gather_wait{0};  ///< A quarter of the last commit's time, bounded.
+    std::size_t gather_pause = 0;  ///< Commits that don't wait for all, after the last wait in vain.
+    std::size_t pause_left = 0;    ///< Of them, those to come.
 
     std::thread thread;
 };
@@ -180,13 +186,11 @@ bool committer::state::take(batch_in_flight& taken) {
     batch_in_flight expired;
     {
         std::unique_lock lock{mutex};
-        // Who was answered just now is likely to ask again at once: a short wait for them makes one fsync of
-        // two.
-        gather_target = std::min(queue.size() + last_batch_appends, options.batch_appends_max);
+        gather_target = target_of(queue.size() + last_batch_appends);
         wake.wait(lock, [&] { return stopping || !queue.empty(); });
         if (queue.empty()) return false;
-        wake.wait_for(lock, gather_wait,
-                      [&] { return stopping || draining || queue.size() >= gather_target; });
+        note_gathering(wake.wait_for(lock, gather_wait,
+                                     [&] { return stopping || draining || queue.size() >= gather_target; }));
         busy = true;
         auto const oldest_allowed = clock::now() - options.queue_wait_max;
         std::size_t bytes = 0;
@@ -207,6 +211,24 @@ bool committer::state::take(batch_in_flight& taken) {
         late.complete(failure{failure_code::timeout, "the write waited too long for its turn"});
     }
     return true;
+}
+
+/// Who was answered just now is likely to ask again at once: a short wait for them makes one fsync of two.
+/// Where they take longer than that, half of them is enough: their requests are worked on while the others'
+/// are written, so neither the disk nor the cores wait.
+std::size_t committer::state::target_of(std::size_t askers) const {
+    std::size_t const wanted = pause_left == 0 ? askers : (askers + 1) / 2;
+    return std::min(wanted, options.batch_appends_max);
+}
+
+/// A wait in vain doubles the time until the next try.
+void committer::state::note_gathering(bool complete) {
+    if (pause_left > 0) {
+        --pause_left;
+    } else {
+        gather_pause = complete ? 0 : std::min(gather_pause * 2 + 1, gather_pause_max);
+        pause_left = gather_pause;
+    }
 }
 
 void committer::state::commit(batch_in_flight& taken) {
