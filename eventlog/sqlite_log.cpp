@@ -2,6 +2,7 @@
 
 #include "eventlog/sqlite_checkpointer.h"
 #include "eventlog/sqlite_reader.h"
+#include "eventlog/sqlite_wal_buffer.h"
 #include "eventlog/sqlite_writer.h"
 
 #include <algorithm>
@@ -42,6 +43,7 @@ public:
     explicit sqlite_log(sqlite_log_options const& options)
         : options_(options),
           readers_(options),
+          wal_buffer_(options.vfs),
           checkpointer_(options, [this](std::function<void()> const& work) {
               std::lock_guard const lock{write_mutex_};
               work();
@@ -149,8 +151,10 @@ public:
 
 private:
     void open_writer() {
+        sqlite_log_options buffered = options_;
+        buffered.vfs = wal_buffer_.name();
         writer_ = std::make_unique<sqlite_writer>(
-            options_, [this](std::size_t pages) { checkpointer_.wal_has(pages); });
+            buffered, [this](std::size_t pages) { checkpointer_.wal_has(pages); });
     }
 
     /// Waiters learn of what this process wrote, or saw that others wrote.
@@ -188,6 +192,7 @@ private:
 
     sqlite_log_options const options_;
     sqlite_reader_pool readers_;
+    sqlite_wal_buffer wal_buffer_;  ///< Of the writer.
     std::timed_mutex write_mutex_;
     std::unique_ptr<sqlite_writer> writer_;
     sqlite_checkpointer checkpointer_;
