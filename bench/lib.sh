@@ -3,82 +3,28 @@
 # stopped by process id; and medians.
 set -euo pipefail
 
-linkledger=${LINKLEDGER:-build/${PRESET:-release}/cli/linkledger}
 tools=${BENCH_TOOLS:-build/${PRESET:-release}/bench}
 folder=$(mktemp -d "${TMPDIR:-/tmp}/linkledger-bench.XXXXXX")
 chmod 755 "$folder"
-pids=()
+source scripts/servers.sh
 
 clean_up() {
-    local pid
-    for pid in "${pids[@]}"; do kill "$pid" 2>/dev/null || true; done
-    for pid in "${pids[@]}"; do
-        for _ in $(seq 100); do
-            kill -0 "$pid" 2>/dev/null || break
-            sleep 0.1
-        done
-        kill -9 "$pid" 2>/dev/null || true
-    done
+    stop_processes
     rm -rf "$folder"
 }
 trap clean_up EXIT
 trap 'exit 130' INT TERM
 
-say() { printf '%s\n' "$*"; }
 fail() {
     printf 'bench: %s\n' "$*" >&2
     exit 1
-}
-
-free_port() {
-    local port
-    while :; do
-        port=$((20000 + RANDOM % 12000))
-        (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null || break
-    done
-    printf %s "$port"
-}
-
-wait_for_port() { # PORT WHAT
-    for _ in $(seq 200); do
-        (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null && return
-        sleep 0.05
-    done
-    fail "$2 does not answer on port $1."
 }
 
 median() { sort -g | awk '{v[NR] = $1} END {print (NR % 2) ? v[(NR + 1) / 2] : (v[NR / 2] + v[NR / 2 + 1]) / 2}'; }
 ratio() { awk -v a="$1" -v b="$2" 'BEGIN {printf "%.2f", (b > 0) ? a / b : 0}'; }
 rounded() { awk -v a="$1" 'BEGIN {printf "%.0f", a}'; }
 
-# A fresh PostgreSQL with the durability that it has by default. Sets pg_port and pg_url.
-start_postgres() {
-    local bin=('') data=$folder/postgres as=()
-    bin=(/usr/lib/postgresql/*/bin)
-    [[ -x ${bin[-1]}/postgres ]] || fail "PostgreSQL is missing; ./dev bench installs it."
-    pg_bin=${bin[-1]}
-    pg_port=$(free_port)
-    mkdir "$data"
-    if [[ $EUID -eq 0 ]]; then
-        chown postgres "$data"
-        as=(setpriv --reuid=postgres --regid=postgres --init-groups)
-    fi
-    (cd "$folder" && "${as[@]}" "$pg_bin/initdb" -D "$data" -U linkledger -A trust -E UTF8 --no-locale >"$folder/initdb.log" 2>&1) ||
-        fail "initdb failed: $(tail -3 "$folder/initdb.log")"
-    (cd "$folder" && exec "${as[@]}" "$pg_bin/postgres" -D "$data" -p "$pg_port" -k "$data" -h 127.0.0.1 \
-        -c shared_buffers=512MB -c max_wal_size=8GB -c max_connections=200) >"$folder/postgres.log" 2>&1 &
-    pids+=($!)
-    wait_for_port "$pg_port" PostgreSQL
-    for _ in $(seq 100); do
-        "$pg_bin/pg_isready" -q -h 127.0.0.1 -p "$pg_port" && break
-        sleep 0.1
-    done
-    pg_url=postgresql://linkledger@127.0.0.1:$pg_port/postgres
-    sql "SELECT 1" >/dev/null
-    [[ $(sql "SHOW fsync")/$(sql "SHOW synchronous_commit") == on/on ]] || fail "this PostgreSQL is not durable."
-}
-
-sql() { "$pg_bin/psql" -X -q -A -t -v ON_ERROR_STOP=1 "$pg_url" -c "$1"; }
+start_bench_postgres() { start_postgres shared_buffers=512MB max_wal_size=8GB; }
 
 # The environment of linkledger on `sqlite` or `postgresql`, in a database of its own.
 use_backend() { # sqlite|postgresql NAME
@@ -87,7 +33,7 @@ use_backend() { # sqlite|postgresql NAME
     export LINKLEDGER_ADMIN_KEY=ll_benchBenchBenchBenchBenchBench
     key=$LINKLEDGER_ADMIN_KEY
     if [[ $1 == postgresql ]]; then
-        [[ -n ${pg_port:-} ]] || start_postgres
+        [[ -n ${pg_port:-} ]] || start_bench_postgres
         sql "CREATE DATABASE $2" >/dev/null
         export DATABASE_URL=postgresql://linkledger@127.0.0.1:$pg_port/$2
     fi
@@ -96,15 +42,9 @@ use_backend() { # sqlite|postgresql NAME
 # Starts `linkledger serve` as use_backend said. Sets port and server_pid.
 start_linkledger() { # [VARIABLE=VALUE…]
     port=$(free_port)
-    env LISTEN="127.0.0.1:$port" PUBLIC_URL=https://ll.example "$@" "$linkledger" serve >"$folder/serve.log" 2>&1 &
-    server_pid=$!
-    pids+=("$server_pid")
-    for _ in $(seq 600); do
-        curl -fs -o "$folder/ready" "http://127.0.0.1:$port/readyz" && return
-        kill -0 "$server_pid" 2>/dev/null || fail "linkledger did not start: $(tail -5 "$folder/serve.log")"
-        sleep 0.1
-    done
-    fail "linkledger is not ready: $(tail -5 "$folder/serve.log")"
+    start_process TERM "$folder/serve.log" env LISTEN="127.0.0.1:$port" PUBLIC_URL=https://ll.example "$@" "$linkledger" serve
+    server_pid=$pid
+    wait_until_ready "$port" "$server_pid" linkledger "$folder/serve.log"
 }
 
 stop_linkledger() {
@@ -148,8 +88,7 @@ http {
     server { listen 127.0.0.1:$nginx_port; location / { return 302 https://shop.example/catalogue/item-1?colour=blue; } }
 }
 CONF
-    /usr/sbin/nginx -e "$folder/nginx.log" -p "$folder" -c "$folder/nginx.conf" >"$folder/nginx.out" 2>&1 &
-    pids+=($!)
+    start_process TERM "$folder/nginx.out" /usr/sbin/nginx -e "$folder/nginx.log" -p "$folder" -c "$folder/nginx.conf"
     wait_for_port "$nginx_port" nginx
 }
 

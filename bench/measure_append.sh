@@ -3,7 +3,7 @@
 source bench/lib.sh
 
 machine
-start_postgres
+start_bench_postgres
 say "backend     batch  streams  events/s appended  events/s read"
 for shape in "64 1" "64 10000" "1000 1"; do
     read -r appends streams <<<"$shape"

@@ -3,7 +3,7 @@
 source bench/lib.sh
 
 machine
-start_postgres
+start_bench_postgres
 for backend in postgresql sqlite; do
     if [[ $backend == postgresql ]]; then
         sql "CREATE DATABASE audit" >/dev/null

@@ -121,7 +121,7 @@ TEST(Layout, HeadersBeginWithPragmaOnceAndASentence) {
 TEST(Layout, EveryFolderHasAReadme) {
     for (auto const& [folder, may_include] : allowed)
         EXPECT_TRUE(fs::exists(fs::path{root} / folder / "README.md")) << folder;
-    for (auto const* folder : {".", "bench", "docs", "tests"})
+    for (auto const* folder : {".", "bench", "docs", "scripts", "tests"})
         EXPECT_TRUE(fs::exists(fs::path{root} / folder / "README.md")) << folder;
 }
 
