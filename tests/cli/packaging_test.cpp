@@ -18,6 +18,7 @@ namespace linkledger::cli {
 
 namespace {
 
+using testing::AnyOf;
 using testing::Contains;
 using testing::HasSubstr;
 
@@ -45,7 +46,9 @@ std::map<std::string, std::string> example_variables() {
 }
 
 /// Those that only docker-compose.yml reads.
-std::set<std::string> const of_compose_alone{"PUBLISH", "PUBLISH_POSTGRES", "POSTGRES_PASSWORD"};
+std::set<std::string> const of_compose_alone{"PUBLISH",       "PUBLISH_POSTGRES",  "PUBLISH_API_1",
+                                             "PUBLISH_API_2", "POSTGRES_PASSWORD", "NATS_PASSWORD",
+                                             "REDIS_PASSWORD"};
 
 YAML::Node compose() {
     return YAML::LoadFile(root + "/docker-compose.yml");
@@ -54,6 +57,18 @@ YAML::Node compose() {
 std::set<std::string> names(YAML::Node const& list) {
     std::set<std::string> all;
     for (auto const& entry : list) all.insert(entry.as<std::string>());
+    return all;
+}
+
+/// The conditions of a depends_on, its merged ones included.
+std::map<std::string, std::string> merged(YAML::Node const& depends_on) {
+    std::map<std::string, std::string> all;
+    for (auto const& entry : depends_on) {
+        if (entry.first.as<std::string>() == "<<")
+            all.merge(merged(entry.second));
+        else
+            all[entry.first.as<std::string>()] = entry.second["condition"].as<std::string>();
+    }
     return all;
 }
 
@@ -98,6 +113,46 @@ TEST(Compose, MakesTheApiWaitForAHealthyPostgres) {
     EXPECT_THAT(names(services["postgres"]["healthcheck"]["test"]), Contains("pg_isready"));
 }
 
+TEST(Compose, HasAClusterWhoseProcessesWaitForHealthyServers) {
+    auto const services = compose()["services"];
+    std::set<std::string> cluster;
+    for (auto const& service : services)
+        if (names(service.second["profiles"]).contains("cluster"))
+            cluster.insert(service.first.as<std::string>());
+    EXPECT_EQ(cluster, (std::set<std::string>{"api-1", "api-2", "nats", "postgres", "projector", "redis"}));
+    for (auto const* const server : {"postgres", "nats", "redis"}) {
+        EXPECT_TRUE(services[server]["healthcheck"]["test"].IsSequence()) << server;
+        for (auto const* const process : {"api-1", "api-2", "projector"})
+            EXPECT_EQ(merged(services[process]["depends_on"])[server], "service_healthy") << process;
+    }
+    // The first makes the schema and the keys that the others share.
+    for (auto const* const process : {"api-2", "projector"})
+        EXPECT_EQ(merged(services[process]["depends_on"])["api-1"], "service_healthy") << process;
+    EXPECT_EQ(services["projector"]["command"][0].as<std::string>(), "projector");
+}
+
+TEST(Compose, RestartsEveryService) {
+    auto const file = compose();
+    for (auto const& service : file["services"]) {
+        auto const node = service.second;
+        auto const policy = node["restart"] ? node["restart"] : node["<<"]["restart"];
+        EXPECT_EQ(policy.as<std::string>(), "unless-stopped") << service.first;
+    }
+}
+
+TEST(Compose, GivesTheClusterNothingThatIsNotRead) {
+    auto const file = compose();
+    std::set<std::string> known;
+    for (auto const& about : known_variables()) known.emplace(about.name);
+    known.insert("PGPASSWORD");  // libpq's own.
+    for (auto const& variable : file["x-cluster"]) {
+        auto const name = variable.first.as<std::string>();
+        if (name != "<<") EXPECT_THAT(known, Contains(name));
+    }
+    for (auto const* const name : {"DATABASE_URL", "NATS_URL", "REDIS_URL", "PROJECTIONS"})
+        EXPECT_TRUE(file["x-cluster"][name].IsDefined()) << name;
+}
+
 TEST(Compose, KeepsDataInNamedVolumes) {
     auto const file = compose();
     for (auto const& service : file["services"]) {
@@ -115,7 +170,7 @@ TEST(Compose, HasNoPasswordOfItsOwn) {
     re2::StringPiece rest{text};
     std::string value;
     while (RE2::FindAndConsume(&rest, R"((?m)^\s+\w*PASSWORD: (.*)$)", &value))
-        EXPECT_EQ(value, "${POSTGRES_PASSWORD:-}");
+        EXPECT_THAT(value, AnyOf("${POSTGRES_PASSWORD:-}", "${NATS_PASSWORD:-}", "${REDIS_PASSWORD:-}"));
 }
 
 TEST(Compose, NamesOnlyVariablesThatAreDocumented) {
