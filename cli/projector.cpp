@@ -54,6 +54,8 @@ api::probe probe_of(projections::mirror_source const& of) {
     made.samples = [&of] {
         auto const now = of.stats();
         return std::vector<api::probe_sample>{
+            {"linkledger_source_on_mirror", "1 while events come from the mirror, 0 while from the log.",
+             false, now.on_mirror ? 1.0 : 0.0},
             {"linkledger_source_mirror_events_total", "Events read from the mirror.", true,
              static_cast<double>(now.mirror_events)},
             {"linkledger_source_log_events_total", "Events read from the log.", true,
