@@ -1,20 +1,27 @@
-// Measures the mirror: a relay's rate over that of js_PublishAsync alone, and reading the mirror over reading
-// the log.
+// Measures the mirror: a relay's rate over that of js_PublishAsync alone, reading the mirror over reading the
+// log, and how long a deleted stream takes to be whole again, while a reader goes on.
 //
-//   bench_mirror NATS-URL SQLITE-FILE EVENTS
+//   bench_mirror NATS-URL LOG EVENTS          (LOG: a SQLite file, or a PostgreSQL URL)
 //
-// Prints: raw publishes/s, relayed events/s, events/s read from the mirror, events/s read from the log.
+// Prints: raw publishes/s, relayed events/s, events/s read from the mirror, events/s read from the log,
+// seconds until the stream was whole again, the longest time in milliseconds from an event's commit to its
+// reader meanwhile.
 
 #include "eventlog/crypto.h"
 #include "eventlog/mirror/nats_handles.h"
 #include "eventlog/mirror/reader.h"
 #include "eventlog/mirror/relay.h"
 #include "eventlog/mirror/stream.h"
+#include "eventlog/postgres_log.h"
 #include "eventlog/sqlite_log.h"
 #include "migrations/migrator.h"
+#include "projections/mirror_source.h"
 
+#include <algorithm>
+#include <atomic>
 #include <cstdio>
 #include <cstdlib>
+#include <memory>
 #include <stdexcept>
 #include <string>
 #include <thread>
@@ -127,6 +134,92 @@ double measure_relay(std::string const& url, event_log& log, position events) {
     return static_cast<double>(events) / seconds_since(start);
 }
 
+/// Appends 200 events a second, one at a time.
+void write_on(event_log& log, std::atomic<bool> const& stop) {
+    append_batch batch;
+    batch.producer = new_uuid_v7();
+    uuid const workspace = new_uuid_v7(), key = new_uuid_v7();
+    auto const stream = "clicks-" + to_string(new_uuid_v7());
+    while (!stop) {
+        ++batch.sequence;
+        batch.appends.assign(1, {});
+        batch.appends.front().streams.push_back({stream, expected_version::any(), {click(workspace, key)}});
+        value_of(log.append(batch));
+        std::this_thread::sleep_for(std::chrono::milliseconds{5});
+    }
+}
+
+/// Follows the log's end as a projector does; the longest time from commit to arrival.
+std::chrono::milliseconds read_on(std::string const& url, event_log& log, std::atomic<bool> const& stop) {
+    projections::mirror_source_options options;
+    options.nats.url = url;
+    auto const source = projections::create_mirror_source(log, options);
+    std::chrono::microseconds longest{0};
+    for (position after = value_of(log.head()).last; !stop;) {
+        if (!source->wait_beyond(after, std::chrono::milliseconds{100})) continue;
+        auto const page = value_of(source->read({.after = after, .limit = 2'000}));
+        if (!page.events.empty())
+            longest = std::max(longest, std::chrono::duration_cast<std::chrono::microseconds>(
+                                            now() - page.events.front().recorded_at));
+        after = page.scanned_to;
+    }
+    return std::chrono::duration_cast<std::chrono::milliseconds>(longest);
+}
+
+struct repair {
+    double seconds = 0;
+    std::chrono::milliseconds longest_delay{0};
+};
+
+/// Deletes the stream beneath a relay, a writer and a reader.
+repair measure_repair(std::string const& url, event_log& log, position events) {
+    mirror::nats_connection nats{{.url = url}};
+    if (!nats.wait_connected(std::chrono::seconds{10})) throw std::runtime_error{"NATS cannot be reached"};
+    mirror::relay_options options;
+    options.nats.url = url;
+    mirror::relay relay{log, options};
+    relay.start();
+    std::atomic<bool> stop = false;
+    repair found;
+    std::thread writer{[&] { write_on(log, stop); }};
+    std::thread reader{[&] { found.longest_delay = read_on(url, log, stop); }};
+    std::this_thread::sleep_for(std::chrono::seconds{2});
+    value_of(nats.delete_stream(mirror::stream_name));
+    auto const start = steady::now();
+    // Whole: at the head that the log has by then, with a message at every sequence.
+    for (;;) {
+        auto const stream = value_of(nats.find_stream(mirror::stream_name));
+        position const head = value_of(log.head()).last;
+        if (stream && stream->last >= events && stream->last + 200 >= head && stream->first == 1 &&
+            stream->messages == stream->last)
+            break;
+        if (seconds_since(start) > 300) throw std::runtime_error{"the stream was not repaired"};
+        std::this_thread::sleep_for(std::chrono::milliseconds{20});
+    }
+    found.seconds = seconds_since(start);
+    std::this_thread::sleep_for(std::chrono::seconds{2});
+    stop = true;
+    writer.join();
+    reader.join();
+    relay.stop();
+    position const head = value_of(log.head()).last;
+    auto const last = value_of(nats.payload_at(mirror::stream_name, head));
+    if (!last || value_of(mirror::decode(*last)).event.position != head)
+        throw std::runtime_error{"the last sequence is not the log's last position"};
+    return found;
+}
+
+std::unique_ptr<event_log> open_log(std::string const& where) {
+    if (where.starts_with("postgresql:")) {
+        migrations::up({sql::dialect::postgresql, "", where});
+        return value_of(open_postgres_log({.url = where}));
+    }
+    migrations::up({sql::dialect::sqlite, where, ""});
+    sqlite_log_options options;
+    options.path = where;
+    return value_of(open_sqlite_log(options));
+}
+
 double measure_mirror_read(std::string const& url, event_log& log, position events) {
     mirror::nats_connection nats{{.url = url}};
     if (!nats.wait_connected(std::chrono::seconds{10})) throw std::runtime_error{"NATS cannot be reached"};
@@ -150,22 +243,21 @@ double measure_log_read(event_log& log, position events) {
 
 int main(int argc, char** argv) {
     if (argc != 4) {
-        std::fprintf(stderr, "usage: bench_mirror NATS-URL SQLITE-FILE EVENTS\n");
+        std::fprintf(stderr, "usage: bench_mirror NATS-URL LOG EVENTS\n");
         return 2;
     }
     try {
         position const events = (std::atoll(argv[3]) + 999) / 1'000 * 1'000;
-        migrations::up({sql::dialect::sqlite, argv[2], ""});
-        sqlite_log_options options;
-        options.path = argv[2];
-        auto const log = value_of(open_sqlite_log(options));
+        auto const log = open_log(argv[2]);
         auto const had = value_of(log->head()).last;
         fill(*log, std::max<position>(events - had, 0));
         double const raw = measure_raw(argv[1], *log, events);
         double const relayed = measure_relay(argv[1], *log, events);
         double const mirror_read = measure_mirror_read(argv[1], *log, events);
         double const log_read = measure_log_read(*log, events);
-        std::printf("%.0f %.0f %.0f %.0f\n", raw, relayed, mirror_read, log_read);
+        auto const repaired = measure_repair(argv[1], *log, events);
+        std::printf("%.0f %.0f %.0f %.0f %.1f %lld\n", raw, relayed, mirror_read, log_read, repaired.seconds,
+                    static_cast<long long>(repaired.longest_delay.count()));
         return 0;
     } catch (std::exception const& problem) {
         std::fprintf(stderr, "bench_mirror: %s\n", problem.what());
