@@ -116,28 +116,6 @@ void per_projection(families& to, MetricType type, std::string name, std::string
     return which.state == projection_state::catching_up || which.state == projection_state::live;
 }
 
-/// Of processes that run projections; those that look on have no batches.
-void add_batch_sizes(families& to, std::vector<projection_status> const& all) {
-    MetricFamily family{
-        "linkledger_projection_batch_events", "Events that a batch applied.", MetricType::Histogram, {}};
-    for (auto const& each : all) {
-        ClientMetric metric;
-        metric.label = {{"projection", each.name}, {"version", std::to_string(each.version)}};
-        std::uint64_t total = 0;
-        for (std::size_t i = 0; i < each.batch_sizes.size(); ++i) {
-            bool const is_last = i == projections::batch_size_bounds.size();
-            total += each.batch_sizes[i];
-            metric.histogram.bucket.push_back(
-                {total, is_last ? std::numeric_limits<double>::infinity()
-                                : static_cast<double>(projections::batch_size_bounds[i])});
-        }
-        metric.histogram.sample_count = total;
-        metric.histogram.sample_sum = static_cast<double>(each.events);
-        family.metric.push_back(std::move(metric));
-    }
-    to.push_back(std::move(family));
-}
-
 void add_projections(families& to, std::vector<projection_status> const& all) {
     if (all.empty()) return;
     auto const g = MetricType::Gauge, c = MetricType::Counter;
@@ -151,13 +129,14 @@ void add_projections(families& to, std::vector<projection_status> const& all) {
                    [](auto const& p) { return p.parked; });
     per_projection(to, c, "linkledger_projection_events_total", "Events applied by this process.", all,
                    [](auto const& p) { return p.events; });
+    per_projection(to, c, "linkledger_projection_batches_total", "Batches that they were applied in.", all,
+                   [](auto const& p) { return p.batches; });
     per_projection(to, c, "linkledger_projection_failures_total", "Batches that failed and were retried.",
                    all, [](auto const& p) { return p.failures; });
     per_projection(to, c, "linkledger_projection_apply_seconds_total", "Time spent on applying them.", all,
                    [](auto const& p) { return p.apply_seconds; });
     per_projection(to, g, "linkledger_projection_active", "1 in the process that applies it.", all,
                    [](auto const& p) { return is_applied_here(p) ? 1 : 0; });
-    add_batch_sizes(to, all);
 }
 
 void add_probes(families& to, std::vector<probe> const& all) {

@@ -9,7 +9,6 @@
 #include <boost/describe/class.hpp>
 #include <boost/describe/enum.hpp>
 
-#include <array>
 #include <chrono>
 #include <cstdint>
 #include <functional>
@@ -54,9 +53,6 @@ enum class projection_state {
 };
 BOOST_DESCRIBE_ENUM(projection_state, elsewhere, standby, catching_up, live, paused, retrying, stopped)
 
-/// Bounds of a histogram of the events in a batch.
-inline constexpr std::array<std::uint64_t, 8> batch_size_bounds{0, 1, 10, 50, 100, 500, 1'000, 2'000};
-
 struct projection_status {
     std::string name;
     int version = 1;
@@ -73,8 +69,6 @@ struct projection_status {
     std::uint64_t failures = 0;
     std::uint64_t rebuilds = 0;  ///< Starts over because the log's id or epoch was another.
     double apply_seconds = 0;
-    /// Batches with so many events: up to each of the bounds, then those with more.
-    std::array<std::uint64_t, batch_size_bounds.size() + 1> batch_sizes{};
 };
 BOOST_DESCRIBE_STRUCT(projection_status, (),
                       (name, version, state, position, head, lag_events, lag_seconds, parked, last_error,

@@ -180,9 +180,6 @@ void worker::apply_page(feed_page const& page) {
     std::chrono::duration<double> const took = clock::now() - started;
     std::lock_guard const lock{status_mutex_};
     ++status_.batches;
-    auto const& bounds = batch_size_bounds;
-    ++status_.batch_sizes[static_cast<std::size_t>(
-        std::lower_bound(bounds.begin(), bounds.end(), wanted.size()) - bounds.begin())];
     status_.events += wanted.size();
     status_.apply_seconds += took.count();
     status_.last_error.reset();
