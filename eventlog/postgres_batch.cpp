@@ -8,6 +8,7 @@
 #include <map>
 #include <numeric>
 #include <unordered_map>
+#include <utility>
 
 namespace linkledger::eventlog {
 namespace {
@@ -34,7 +35,8 @@ public:
         if (is_new) texts_.push_back(text);
         return found->second;
     }
-    std::size_t size() const { return texts_.size(); }
+    int size() const { return static_cast<int>(texts_.size()); }
+    std::string_view text(std::size_t index) const { return texts_[index]; }
     std::string take(element type) const {
         binary_array array(type);
         for (auto const& each : texts_) array.add_bytes(each);
@@ -58,16 +60,12 @@ public:
         }
         return found->second;
     }
+    int size() const { return static_cast<int>(numbers_.size()); }
     binary_array scopes{element::text}, keys{element::text};
 
 private:
     std::map<std::pair<std::string_view, std::string_view>, int> numbers_;
 };
-
-bool decided_at_once(append_request const& append) {
-    return append.streams.size() == 1 && !append.streams[0].events.empty() && append.claims.empty() &&
-           !append.idempotency && append.streams[0].expected.what() != expected_version::kind::exactly;
-}
 
 int kind_number(expected_version::kind kind) {
     switch (kind) {
@@ -88,99 +86,109 @@ failure bad_answer() {
 }  // namespace
 
 struct postgres_batch::encoder {
-    explicit encoder(postgres_batch& owner) : to(owner) {}
+    encoder(postgres_batch& owner, postgres_forecast const& expected) : to(owner), forecast(expected) {}
 
     void run();
     void add(append_request const& append);
     void add(stream_append const& part);
     void add(event_body const& event, std::string const& stream, int number);
+    void bound(std::size_t stream, expected_version expected, std::size_t count);
+    void add_idempotency(append_request const& append, bool is_new);
     void add_claims(std::vector<claim_change> const& changes);
-    void limit(int stream, expected_version expected);
+    void forecast_leaves();
     void finish();
 
     postgres_batch& to;
-    bool uniform = true, limited = false;
+    postgres_forecast const& forecast;
+    bool at_once = true, bounded = false;
     numbered_texts names, ids, fingerprints;
     numbered_claims claims;
-    std::size_t stream_count = 0;
-    std::vector<int> totals;           ///< Events of the batch for each stream.
-    std::vector<std::int64_t> limits;  ///< For each stream; the largest number for none.
-    std::int32_t events = 0;
+    int stream_count = 0, append_count = 0;
+    std::int64_t expected_recorded = 0;
+    std::vector<std::int32_t> totals;       ///< Events of the batch for each stream, so far.
+    std::vector<std::int64_t> least, most;  ///< Between which each stream's version must be before the batch.
+    std::vector<digest> hashes;             ///< Of events, like the next.
+    std::vector<std::pair<int, int>> ranks;  ///< Stream, and rank among the batch's events of it.
 
-    binary_array append_streams{element::int4}, append_claims{element::int4}, append_ids{element::int4},
-        append_fingerprints{element::int4}, responses{element::bytea};
-    binary_array part_streams{element::int4}, part_kinds{element::int4}, part_values{element::int8},
-        part_events{element::int4};
-    binary_array change_claims{element::int4}, change_kinds{element::int4}, change_owners{element::int4};
+    binary_array appends{element::int4}, parts{element::int8}, change_numbers{element::int4},
+        claim_owners{element::int4}, id_places{element::int4}, responses{element::bytea},
+        expected_versions{element::int8};
     binary_array event_streams{element::int4}, event_numbers{element::int4}, event_ranks{element::int4},
         event_ids{element::uuid}, event_types{element::text}, event_schemas{element::int4},
         event_workspaces{element::uuid}, event_data{element::text}, event_personal_keys{element::uuid},
         event_personal{element::bytea}, event_context_keys{element::uuid}, event_context{element::bytea},
         event_metadata{element::text}, event_occurred{element::int8}, event_salts{element::bytea},
-        event_hashes{element::bytea};
+        event_hashes{element::bytea}, event_leaves{element::bytea};
 };
 
-postgres_batch::postgres_batch(append_batch const& batch) : batch_(batch) {
-    encoder(*this).run();
+postgres_batch::postgres_batch(append_batch const& batch, postgres_forecast const& forecast) : batch_(batch) {
+    encoder(*this, forecast).run();
 }
 
 void postgres_batch::encoder::run() {
-    auto const& appends = to.batch_.appends;
     // Streams are numbered first, so that they are the first of the names.
-    for (auto const& append : appends)
-        for (auto const& part : append.streams) names.number_of(part.stream);
+    for (auto const& append : to.batch_.appends)
+        for (auto const& part : append.streams) to.part_streams_.push_back(names.number_of(part.stream));
     stream_count = names.size();
-    totals.assign(stream_count, 0);
-    limits.assign(stream_count, 0);
-    uniform = std::all_of(appends.begin(), appends.end(), decided_at_once);
-    for (auto const& append : appends) add(append);
+    auto const streams = static_cast<std::size_t>(stream_count);
+    totals.assign(streams, 0);
+    least.assign(streams, 0);
+    most.assign(streams, std::numeric_limits<std::int64_t>::max());
+    for (auto const& append : to.batch_.appends) add(append);
+    if (at_once && forecast.is_likely()) forecast_leaves();
     finish();
 }
 
 void postgres_batch::encoder::add(append_request const& append) {
-    append_streams.add_int4(static_cast<std::int32_t>(append.streams.size()));
-    append_claims.add_int4(static_cast<std::int32_t>(append.claims.size()));
+    ++append_count;
+    appends.add_int4(static_cast<std::int32_t>(append.streams.size()));
+    appends.add_int4(static_cast<std::int32_t>(append.claims.size()));
+    for (auto const& part : append.streams) add(part);
     if (append.idempotency) {
-        append_ids.add_int4(ids.number_of(view_of(append.idempotency->id)));
-        append_fingerprints.add_int4(fingerprints.number_of(view_of(append.idempotency->fingerprint)));
+        int const known = ids.size(), id = ids.number_of(view_of(append.idempotency->id));
+        appends.add_int4(id);
+        appends.add_int4(fingerprints.number_of(view_of(append.idempotency->fingerprint)));
         responses.add_bytes(append.idempotency->response);
+        add_idempotency(append, id > known);
     } else {
-        append_ids.add_int4(0);
-        append_fingerprints.add_int4(0);
+        appends.add_int4(0);
+        appends.add_int4(0);
         responses.add_null();
     }
-    if (uniform) to.stream_of_append_.push_back(names.number_of(append.streams[0].stream));
-    for (auto const& part : append.streams) add(part);
     add_claims(append.claims);
 }
 
 void postgres_batch::encoder::add(stream_append const& part) {
     int const number = names.number_of(part.stream);
-    part_streams.add_int4(number);
-    part_kinds.add_int4(kind_number(part.expected.what()));
-    part_values.add_int8(part.expected.value());
-    part_events.add_int4(static_cast<std::int32_t>(part.events.size()));
-    limit(number, part.expected);
+    parts.add_int8(number);
+    parts.add_int8(kind_number(part.expected.what()));
+    parts.add_int8(part.expected.value());
+    parts.add_int8(static_cast<std::int64_t>(part.events.size()));
+    bound(static_cast<std::size_t>(number - 1), part.expected, part.events.size());
     for (auto const& event : part.events) add(event, part.stream, number);
 }
 
-/// A stream's expectations must all be the same for a batch to be decided at once: with `below` the appends
-/// beyond the limit would otherwise have to be found one by one.
-void postgres_batch::encoder::limit(int stream, expected_version expected) {
-    constexpr auto none = std::numeric_limits<std::int64_t>::max();
-    bool const below = expected.what() == expected_version::kind::below;
-    std::int64_t const wanted = below ? expected.value() : none;
-    auto& known = limits[static_cast<std::size_t>(stream - 1)];
-    bool const first = totals[static_cast<std::size_t>(stream - 1)] == 0;
-    if (!first && known != wanted) uniform = false;
-    known = wanted;
-    limited |= below;
+/// What an expectation, all appends before it having succeeded, says of the stream's version before the
+/// batch.
+void postgres_batch::encoder::bound(std::size_t stream, expected_version expected, std::size_t count) {
+    if (expected.what() == expected_version::kind::any) return;
+    bounded = true;
+    std::int64_t highest = expected.value() - totals[stream];
+    if (expected.what() == expected_version::kind::exactly) {
+        least[stream] = std::max(least[stream], highest);
+    } else {
+        highest -= static_cast<std::int64_t>(std::max<std::size_t>(count, 1));
+    }
+    most[stream] = std::min(most[stream], highest);
 }
 
 void postgres_batch::encoder::add(event_body const& event, std::string const& stream, int number) {
+    int const rank = ++totals[static_cast<std::size_t>(number - 1)];
+    hashes.push_back(body_hash(stream, event));
+    ranks.emplace_back(number, rank);
     event_streams.add_int4(number);
-    event_numbers.add_int4(++events);
-    event_ranks.add_int4(++totals[static_cast<std::size_t>(number - 1)]);
+    event_numbers.add_int4(static_cast<std::int32_t>(hashes.size()));
+    event_ranks.add_int4(rank);
     event_ids.add_uuid(event.event_id);
     event_types.add_bytes(event.type);
     event_schemas.add_int4(event.schema_version);
@@ -193,8 +201,19 @@ void postgres_batch::encoder::add(event_body const& event, std::string const& st
     event_metadata.add_bytes(event.metadata);
     event_occurred.add_int8(domain::to_unix_us(event.occurred_at));
     event_salts.add_bytes(view_of(event.salt));
-    digest const hash = body_hash(stream, event);
-    event_hashes.add_bytes(view_of(hash));
+    event_hashes.add_bytes(view_of(hashes.back()));
+}
+
+/// After the append's streams, whose events count.
+void postgres_batch::encoder::add_idempotency(append_request const& append, bool is_new) {
+    // The second of two requests under one id is answered by the first.
+    if (!is_new) at_once = false;
+    if (!is_new) return;
+    int const stream = append.streams.empty() ? 0 : names.number_of(append.streams[0].stream);
+    id_places.add_int4(append_count);
+    id_places.add_int4(static_cast<std::int32_t>(hashes.size()));
+    id_places.add_int4(stream);
+    id_places.add_int4(stream == 0 ? 0 : totals[static_cast<std::size_t>(stream - 1)]);
 }
 
 void postgres_batch::encoder::add_claims(std::vector<claim_change> const& changes) {
@@ -203,41 +222,67 @@ void postgres_batch::encoder::add_claims(std::vector<claim_change> const& change
     std::stable_partition(order.begin(), order.end(),
                           [&](std::size_t i) { return changes[i].what == claim_change::kind::release; });
     for (std::size_t const i : order) {
-        change_claims.add_int4(claims.number_of(changes[i]));
-        change_kinds.add_int4(changes[i].what == claim_change::kind::release ? 1 : 0);
-        change_owners.add_int4(names.number_of(changes[i].owner));
+        bool const is_release = changes[i].what == claim_change::kind::release;
+        int const known = claims.size(), claim = claims.number_of(changes[i]);
+        int const owner = names.number_of(changes[i].owner);
+        change_numbers.add_int4(claim);
+        change_numbers.add_int4(is_release ? 1 : 0);
+        change_numbers.add_int4(owner);
+        if (claim > known) claim_owners.add_int4(owner);
+        // Whoever else touches a claim may find it taken.
+        if (is_release || claim <= known) at_once = false;
     }
     to.order_.push_back(std::move(order));
 }
 
+void postgres_batch::encoder::forecast_leaves() {
+    std::vector<version> expected;
+    expected.reserve(totals.size());
+    for (std::size_t i = 0; i < totals.size(); ++i) {
+        // An expectation is better than a memory.
+        bool const is_exact = bounded && least[i] == most[i];
+        expected.push_back(is_exact ? least[i] : forecast.version_of(names.text(i)));
+        expected_versions.add_int8(expected.back());
+    }
+    auto const recorded_at = forecast.recorded_at();
+    expected_recorded = domain::to_unix_us(recorded_at);
+    position at = forecast.head();
+    for (std::size_t i = 0; i < hashes.size(); ++i) {
+        auto const [stream, rank] = ranks[i];
+        auto const v = expected[static_cast<std::size_t>(stream - 1)] + rank;
+        digest const leaf = leaf_hash(commitment(++at, v, recorded_at, hashes[i]));
+        event_leaves.add_bytes(view_of(leaf));
+    }
+}
+
 void postgres_batch::encoder::finish() {
-    binary_array stream_totals{element::int4}, stream_limits{element::int8};
+    binary_array stream_totals{element::int4}, stream_least{element::int8}, stream_most{element::int8};
     for (int const each : totals) stream_totals.add_int4(each);
-    if (limited)
-        for (std::int64_t const each : limits) stream_limits.add_int8(each);
+    if (bounded) {
+        for (std::int64_t const each : least) stream_least.add_int8(each);
+        for (std::int64_t const each : most) stream_most.add_int8(each);
+    }
     to.parameters_ = {std::string{view_of(to.batch_.producer.bytes)},
                       big_endian(static_cast<std::uint64_t>(to.batch_.sequence), 8),
-                      std::string(1, uniform ? '\1' : '\0'),
+                      std::string(1, at_once ? '\1' : '\0'),
                       names.take(element::text),
-                      big_endian(stream_count, 4),
+                      big_endian(static_cast<std::uint64_t>(stream_count), 4),
                       stream_totals.take(),
-                      stream_limits.take(),
-                      append_streams.take(),
-                      append_claims.take(),
-                      append_ids.take(),
-                      append_fingerprints.take(),
-                      part_streams.take(),
-                      part_kinds.take(),
-                      part_values.take(),
-                      part_events.take(),
-                      change_claims.take(),
-                      change_kinds.take(),
-                      change_owners.take(),
+                      stream_least.take(),
+                      stream_most.take(),
+                      appends.take(),
+                      parts.take(),
+                      change_numbers.take(),
                       claims.scopes.take(),
                       claims.keys.take(),
+                      claim_owners.take(),
                       ids.take(element::bytea),
                       fingerprints.take(element::bytea),
                       responses.take(),
+                      id_places.take(),
+                      big_endian(static_cast<std::uint64_t>(forecast.head()), 8),
+                      big_endian(static_cast<std::uint64_t>(expected_recorded), 8),
+                      expected_versions.take(),
                       event_streams.take(),
                       event_numbers.take(),
                       event_ranks.take(),
@@ -253,7 +298,8 @@ void postgres_batch::encoder::finish() {
                       event_metadata.take(),
                       event_occurred.take(),
                       event_salts.take(),
-                      event_hashes.take()};
+                      event_hashes.take(),
+                      event_leaves.take()};
 }
 
 result<batch_outcome> postgres_batch::read(answer const& from) const {
@@ -297,16 +343,23 @@ result<batch_outcome> postgres_batch::read(answer const& from) const {
 /// Everything was appended: the rest follows from the batch and the versions before it.
 result<batch_outcome> postgres_batch::read_uniform(answer const& from) const {
     batch_outcome all{{}, from.first_position, from.resent};
-    if (stream_of_append_.size() != batch_.appends.size()) return bad_answer();
+    all.outcomes.reserve(batch_.appends.size());
     std::vector<std::int64_t> versions = from.numbers;
     position last = from.first_position - 1;
-    for (std::size_t i = 0; i < batch_.appends.size(); ++i) {
-        auto const stream = static_cast<std::size_t>(stream_of_append_[i] - 1);
-        if (stream >= versions.size()) return bad_answer();
-        auto const count = static_cast<std::int64_t>(batch_.appends[i].streams[0].events.size());
-        last += count;
-        versions[stream] += count;
-        all.outcomes.push_back(appended{last, {versions[stream]}, from.recorded_at});
+    std::size_t part = 0;
+    for (append_request const& append : batch_.appends) {
+        appended done{0, {}, from.recorded_at};
+        done.versions.reserve(append.streams.size());
+        for (stream_append const& each : append.streams) {
+            auto const stream = static_cast<std::size_t>(part_streams_[part++] - 1);
+            if (stream >= versions.size()) return bad_answer();
+            auto const count = static_cast<std::int64_t>(each.events.size());
+            last += count;
+            versions[stream] += count;
+            done.versions.push_back(versions[stream]);
+        }
+        done.last_position = last;
+        all.outcomes.emplace_back(std::move(done));
     }
     return all;
 }

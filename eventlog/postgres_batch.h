@@ -3,6 +3,7 @@
 // See migrations/postgres/000001_event_log.up.sql for the meaning of each part.
 
 #include "eventlog/event_log.h"
+#include "eventlog/postgres_forecast.h"
 
 #include <span>
 #include <string>
@@ -10,13 +11,13 @@
 
 namespace linkledger::eventlog {
 
-/// `$1` to `$39` of a call of `log_append`.
-inline constexpr int postgres_batch_parameters = 39;
+/// `$1` to `$38` of a call of `log_append`.
+inline constexpr int postgres_batch_parameters = 38;
 
 /// What is named several times in a batch goes to the server once and is referred to by number, from 1.
 class postgres_batch {
 public:
-    explicit postgres_batch(append_batch const& batch);
+    postgres_batch(append_batch const& batch, postgres_forecast const& forecast);
 
     /// In PostgreSQL's binary form.
     [[nodiscard]] std::vector<std::string> const& parameters() const { return parameters_; }
@@ -40,7 +41,7 @@ private:
 
     append_batch const& batch_;
     std::vector<std::string> parameters_;
-    std::vector<int> stream_of_append_;            ///< Of a uniform batch.
+    std::vector<int> part_streams_;                ///< Numbers of streams, in order of the stream appends.
     std::vector<std::vector<std::size_t>> order_;  ///< Of claim changes: as sent, to as given.
 };
 

@@ -96,53 +96,70 @@ CREATE TABLE keys (
 -- a snapshot of its own (the function is VOLATILE). No lock outlives a client that stops.
 --
 -- What is named several times in a batch is sent once and referred to by number, from 1: `names` holds the
--- distinct streams (the first `stream_count`), then other owners of claims. The arrays of appends, stream
--- appends, claim changes and events each go through the batch in order; counts say how many belong to each.
+-- distinct streams (the first `stream_count`), then other owners of claims. Arrays go through the batch in
+-- order: `appends` has for each append its numbers of stream appends and of claim changes, its id and its
+-- fingerprint; `parts` for each stream append its stream, kind and value of the expectation, and number of
+-- events; `changes` for each claim change its claim, kind (1: release) and owner.
 --
--- `uniform` says that every append has one stream, no claims and no idempotency entry, and that expectations
--- are the same for all of a stream: none, or `stream_limits`. Such a batch is decided at once.
+-- `at_once` says that the batch succeeds as a whole if each stream's version is between `stream_least` and
+-- `stream_most` (both empty: any will do), every claim is free and every id unknown: no two appends touch the
+-- same claim or id. Such a batch is decided and written in a few statements, whatever its size. Claims are
+-- then acquired by `claim_owners`; `id_places` has for each id its append, the batch's events up to and with
+-- that append, its first stream, and that stream's events so far. Any other batch is decided append by append.
 --
--- The outcome is a list of numbers. Uniform: the version of each stream before the batch. Otherwise for each
--- append, in order:
+-- Hashes depend on what is known under the lock alone. The client, who is often the only writer, computes
+-- them for the head, time and versions that it expects (`event_leaves`, empty: it expects nothing), which
+-- costs it a fraction of what it costs here; where it was right they are taken, elsewhere they are computed.
+-- Its clock is taken as the time if it says no less than the last event's and is at most 0.1 s behind ours.
+--
+-- The outcome is a list of numbers. Uniform, all of it was appended at once: the version of each stream
+-- before the batch. Otherwise for each append, in order:
 --   0, last position, a version for each of its streams   appended
 --   1, which of its streams, actual version               version conflict
 --   2, which of its claim changes                         claim taken
 --   3, last position, primary version                     replayed: its response stands in `idempotency`
 --   4                                                     another content under the same idempotency id
 CREATE FUNCTION log_append(
-    batch_producer uuid, batch_sequence bigint, is_uniform boolean,
-    names text[], stream_count integer, stream_totals integer[], stream_limits bigint[],
-    append_streams integer[], append_claims integer[], append_ids integer[], append_fingerprints integer[],
-    part_streams integer[], part_kinds integer[], part_values bigint[], part_events integer[],
-    change_claims integer[], change_kinds integer[], change_owners integer[],
-    claim_scopes text[], claim_keys text[],
-    ids bytea[], fingerprints bytea[], responses bytea[],
+    batch_producer uuid, batch_sequence bigint, at_once boolean,
+    names text[], stream_count integer, stream_totals integer[], stream_least bigint[], stream_most bigint[],
+    appends integer[], parts bigint[], changes integer[],
+    claim_scopes text[], claim_keys text[], claim_owners integer[],
+    ids bytea[], fingerprints bytea[], responses bytea[], id_places integer[],
+    expected_head bigint, expected_recorded bigint, expected_versions bigint[],
     event_streams integer[], event_numbers integer[], event_ranks integer[],
     event_ids uuid[], event_types text[], event_schemas integer[], event_workspaces uuid[], event_data text[],
     event_personal_keys uuid[], event_personal bytea[], event_context_keys uuid[], event_context bytea[],
     event_metadata text[], event_occurred bigint[], event_salts bytea[], event_hashes bytea[],
+    event_leaves bytea[],
     OUT resent boolean, OUT uniform boolean, OUT first_position bigint, OUT recorded bigint, OUT outcome bigint[]
 ) LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
     head bigint;
     head_recorded bigint;
     head_notified bigint;
+    now_us bigint;
     known bigint;
     streams_made bigint;
     bases bigint[];
     stream_numbers bigint[];
     places tid[];
+    fits boolean;
+    some_known boolean;
+    some_new boolean;
+    as_expected boolean;
     added integer[];
     numbers integer[];
     ranks integer[];
     written integer := 0;
-    -- Of the general way only:
-    held integer[];
-    holders integer[];
-    saved integer[];
-    answered integer[];
+    -- Who holds each claim: a number of `names`, 0 for nobody, -1 for someone else.
+    held integer[] := '{}';
+    -- Which content each id was answered for: a number of `fingerprints`, 0 for none, -1 for another one.
+    answered integer[] := '{}';
     answer_positions bigint[];
     answer_versions bigint[];
+    -- Of the way append by append only:
+    holders integer[];
+    saved integer[];
     kept integer[] := '{}';
     part integer := 0;
     change integer := 0;
@@ -152,6 +169,7 @@ DECLARE
     id integer;
     s integer;
     c integer;
+    kind integer;
     version bigint;
     refused boolean;
 BEGIN
@@ -171,20 +189,40 @@ BEGIN
             USING ERRCODE = 'LL001';
     END IF;
 
-    recorded := greatest(head_recorded, (extract(epoch FROM clock_timestamp()) * 1000000)::bigint);
+    now_us := (extract(epoch FROM clock_timestamp()) * 1000000)::bigint;
+    as_expected := head = expected_head AND cardinality(event_leaves) > 0
+                   AND expected_recorded BETWEEN greatest(head_recorded, now_us - 100000) AND now_us;
+    recorded := CASE WHEN as_expected THEN expected_recorded ELSE greatest(head_recorded, now_us) END;
     first_position := head + 1;
-    uniform := is_uniform;
     -- Under the head's lock a stream's row stays where it is found, so that it need not be looked up again.
-    SELECT coalesce(array_agg(coalesce(f.version, 0) ORDER BY n.number), '{}'),
-           coalesce(array_agg(f.number ORDER BY n.number), '{}'), coalesce(array_agg(f.place ORDER BY n.number), '{}')
-    INTO bases, stream_numbers, places
-    FROM unnest(names[1:stream_count]) WITH ORDINALITY AS n (name, number)
-    LEFT JOIN LATERAL (SELECT s1.version, s1.number, s1.ctid AS place FROM streams AS s1
-                       WHERE s1.stream = n.name LIMIT 1) AS f ON true;
-    IF uniform AND cardinality(stream_limits) > 0 THEN
-        uniform := (SELECT bool_and(f.base + f.total <= f.version_limit)
-                    FROM unnest(bases, stream_totals, stream_limits) AS f (base, total, version_limit));
+    -- Streams that are made here are numbered by their place in the batch; numbers may be left out.
+    SELECT array_agg(f.base), array_agg(f.number), array_agg(f.place), bool_and(f.fits),
+           bool_or(f.place IS NOT NULL), bool_or(f.place IS NULL)
+    INTO bases, stream_numbers, places, fits, some_known, some_new
+    FROM (SELECT coalesce(t.version, 0) AS base, coalesce(t.number, streams_made + n.number) AS number, t.place,
+                 coalesce(t.version, 0) BETWEEN n.least AND n.most AS fits
+          FROM unnest(names, stream_least, stream_most) WITH ORDINALITY AS n (name, least, most, number)
+          LEFT JOIN LATERAL (SELECT t1.version, t1.number, t1.ctid AS place FROM streams AS t1
+                             WHERE t1.stream = n.name LIMIT 1) AS t ON true
+          WHERE n.number <= stream_count
+          ORDER BY n.number) AS f;
+    bases := coalesce(bases, '{}');
+    IF cardinality(claim_scopes) > 0 THEN
+        held := ARRAY(SELECT coalesce((SELECT coalesce(array_position(names, k.owner), -1)
+                                       FROM claims AS k WHERE k.scope = d.scope AND k.key = d.key), 0)
+                      FROM unnest(claim_scopes, claim_keys) AS d (scope, key));
     END IF;
+    IF cardinality(ids) > 0 THEN
+        SELECT array_agg(f.answered), array_agg(f.last_position), array_agg(f.primary_version)
+        INTO answered, answer_positions, answer_versions
+        FROM (SELECT CASE WHEN i.id IS NULL THEN 0
+                          ELSE coalesce(array_position(fingerprints, i.fingerprint), -1) END AS answered,
+                     coalesce(i.last_position, 0) AS last_position,
+                     coalesce(i.primary_version, 0) AS primary_version
+              FROM unnest(ids) WITH ORDINALITY AS d (id, number) LEFT JOIN idempotency AS i ON i.id = d.id
+              ORDER BY d.number) AS f;
+    END IF;
+    uniform := at_once AND coalesce(fits, true) AND 0 = ALL (held) AND 0 = ALL (answered);
 
     IF uniform THEN
         added := stream_totals;
@@ -192,33 +230,34 @@ BEGIN
         ranks := event_ranks;
         written := cardinality(event_numbers);
         outcome := bases;
+        IF cardinality(claim_scopes) > 0 THEN
+            INSERT INTO claims (scope, key, owner)
+            SELECT d.scope, d.key, names[d.owner]
+            FROM (SELECT unnest(claim_scopes) AS scope, unnest(claim_keys) AS key,
+                         unnest(claim_owners) AS owner) AS d;
+        END IF;
+        IF cardinality(ids) > 0 THEN
+            INSERT INTO idempotency (id, fingerprint, response, last_position, primary_version, stored_us)
+            SELECT ids[i.n], fingerprints[appends[4 * id_places[4 * i.n - 3]]], responses[id_places[4 * i.n - 3]],
+                   head + id_places[4 * i.n - 2],
+                   coalesce(bases[id_places[4 * i.n - 1]] + id_places[4 * i.n], 0), recorded
+            FROM generate_series(1, cardinality(ids)) AS i (n);
+        END IF;
     ELSE
+        as_expected := false;
         added := array_fill(0, ARRAY[stream_count]);
         numbers := array_fill(0, ARRAY[cardinality(event_numbers)]);
         ranks := numbers;
         outcome := '{}';
-        -- Who holds each claim: a number of `names`, 0 for nobody, -1 for someone else.
-        held := ARRAY(SELECT coalesce((SELECT coalesce(array_position(names, k.owner), -1)
-                                       FROM claims AS k WHERE k.scope = d.scope AND k.key = d.key), 0)
-                      FROM unnest(claim_scopes, claim_keys) AS d (scope, key));
         holders := held;
-        -- Which content each idempotency id was answered for: a number of `fingerprints`, 0 for none, -1 for
-        -- another one.
-        SELECT coalesce(array_agg(CASE WHEN i.id IS NULL THEN 0
-                                       ELSE coalesce(array_position(fingerprints, i.fingerprint), -1) END
-                                  ORDER BY d.number), '{}'),
-               coalesce(array_agg(coalesce(i.last_position, 0) ORDER BY d.number), '{}'),
-               coalesce(array_agg(coalesce(i.primary_version, 0) ORDER BY d.number), '{}')
-        INTO answered, answer_positions, answer_versions
-        FROM unnest(ids) WITH ORDINALITY AS d (id, number) LEFT JOIN idempotency AS i ON i.id = d.id;
 
-        FOR a IN 1 .. cardinality(append_streams) LOOP
-            last_part := part + append_streams[a];
-            last_change := change + append_claims[a];
-            id := append_ids[a];
+        FOR a IN 1 .. cardinality(appends) / 4 LOOP
+            last_part := part + appends[4 * a - 3];
+            last_change := change + appends[4 * a - 2];
+            id := appends[4 * a - 1];
             refused := false;
             IF id > 0 AND answered[id] <> 0 THEN
-                IF answered[id] = append_fingerprints[a] THEN
+                IF answered[id] = appends[4 * a] THEN
                     outcome := outcome || ARRAY[3, answer_positions[id], answer_versions[id]];
                 ELSE
                     outcome := outcome || 4::bigint;
@@ -228,11 +267,12 @@ BEGIN
 
             IF NOT refused THEN
                 FOR p IN part + 1 .. last_part LOOP
-                    IF part_kinds[p] <> 0 THEN
-                        s := part_streams[p];
+                    kind := parts[4 * p - 2];
+                    IF kind <> 0 THEN
+                        s := parts[4 * p - 3];
                         version := bases[s] + added[s];
-                        IF (part_kinds[p] = 1 AND version <> part_values[p])
-                           OR (part_kinds[p] = 2 AND version + greatest(part_events[p], 1) > part_values[p]) THEN
+                        IF (kind = 1 AND version <> parts[4 * p - 1])
+                           OR (kind = 2 AND version + greatest(parts[4 * p], 1) > parts[4 * p - 1]) THEN
                             outcome := outcome || ARRAY[1, p - part, version];
                             refused := true;
                             EXIT;
@@ -247,14 +287,14 @@ BEGIN
                     saved := holders;
                 END IF;
                 FOR p IN change + 1 .. last_change LOOP
-                    c := change_claims[p];
-                    IF change_kinds[p] = 1 THEN
-                        IF holders[c] = change_owners[p] THEN
+                    c := changes[3 * p - 2];
+                    IF changes[3 * p - 1] = 1 THEN
+                        IF holders[c] = changes[3 * p] THEN
                             holders[c] := 0;
                         END IF;
                     ELSIF holders[c] = 0 THEN
-                        holders[c] := change_owners[p];
-                    ELSIF holders[c] <> change_owners[p] THEN
+                        holders[c] := changes[3 * p];
+                    ELSIF holders[c] <> changes[3 * p] THEN
                         outcome := outcome || ARRAY[2, (p - change)::bigint];
                         refused := true;
                         IF last_change > change + 1 THEN
@@ -267,28 +307,28 @@ BEGIN
 
             IF refused THEN
                 FOR p IN part + 1 .. last_part LOOP
-                    event := event + part_events[p];
+                    event := event + parts[4 * p];
                 END LOOP;
             ELSE
                 FOR p IN part + 1 .. last_part LOOP
-                    s := part_streams[p];
-                    FOR e IN event + 1 .. event + part_events[p] LOOP
+                    s := parts[4 * p - 3];
+                    FOR e IN event + 1 .. event + parts[4 * p] LOOP
                         written := written + 1;
                         added[s] := added[s] + 1;
                         numbers[e] := written;
                         ranks[e] := added[s];
                     END LOOP;
-                    event := event + part_events[p];
+                    event := event + parts[4 * p];
                 END LOOP;
                 outcome := outcome || 0::bigint;
                 outcome := outcome || (head + written);
                 FOR p IN part + 1 .. last_part LOOP
-                    s := part_streams[p];
+                    s := parts[4 * p - 3];
                     outcome := outcome || (bases[s] + added[s]);
                 END LOOP;
                 IF id > 0 THEN
-                    s := CASE WHEN last_part > part THEN part_streams[part + 1] END;
-                    answered[id] := append_fingerprints[a];
+                    s := CASE WHEN last_part > part THEN parts[4 * part + 1] END;
+                    answered[id] := appends[4 * a];
                     answer_positions[id] := head + written;
                     answer_versions[id] := coalesce(bases[s] + added[s], 0);
                     kept := kept || a;
@@ -312,34 +352,37 @@ BEGIN
         END IF;
         IF cardinality(kept) > 0 THEN
             INSERT INTO idempotency (id, fingerprint, response, last_position, primary_version, stored_us)
-            SELECT ids[append_ids[k.a]], fingerprints[append_fingerprints[k.a]], responses[k.a],
-                   answer_positions[append_ids[k.a]], answer_versions[append_ids[k.a]], recorded
+            SELECT ids[appends[4 * k.a - 1]], fingerprints[appends[4 * k.a]], responses[k.a],
+                   answer_positions[appends[4 * k.a - 1]], answer_versions[appends[4 * k.a - 1]], recorded
             FROM unnest(kept) AS k (a);
         END IF;
     END IF;
 
     IF written > 0 THEN
-        UPDATE streams AS t SET version = d.version
-        FROM (SELECT unnest(places) AS place, unnest(bases) + unnest(added) AS version, unnest(added) AS more) AS d
-        WHERE t.ctid = d.place AND d.more > 0;
-        IF array_position(stream_numbers, NULL) IS NOT NULL THEN
-            FOR n IN 1 .. stream_count LOOP
-                IF stream_numbers[n] IS NULL AND added[n] > 0 THEN
-                    streams_made := streams_made + 1;
-                    stream_numbers[n] := streams_made;
-                    INSERT INTO streams VALUES (names[n], streams_made, added[n]);
-                END IF;
-            END LOOP;
+        IF some_known THEN
+            UPDATE streams AS t SET version = d.version
+            FROM (SELECT unnest(places) AS place, unnest(bases) + unnest(added) AS version,
+                         unnest(added) AS more) AS d
+            WHERE t.ctid = d.place AND d.more > 0;
+        END IF;
+        IF some_new THEN
+            INSERT INTO streams (stream, number, version)
+            SELECT d.name, d.number, d.more
+            FROM (SELECT unnest(names[1:stream_count]) AS name, unnest(stream_numbers) AS number,
+                         unnest(added) AS more, unnest(places) AS place) AS d
+            WHERE d.place IS NULL AND d.more > 0;
+            streams_made := streams_made + stream_count;
         END IF;
 
-        INSERT INTO events (position, version, stream_number, recorded_us, occurred_us, schema_version, event_id, workspace_id,
-                            personal_key, context_key, stream, type, data, metadata, personal, context, salt,
-                            leaf_hash)
-        SELECT head + d.number, bases[d.stream] + d.rank, stream_numbers[d.stream], recorded, d.occurred, d.schema_version, d.event_id,
-               d.workspace_id, d.personal_key, d.context_key, names[d.stream], d.type, d.data, d.metadata,
-               d.personal, d.context, d.salt,
-               sha256('\x00'::bytea || sha256(int8send(head + d.number) || int8send(bases[d.stream] + d.rank)
-                                              || int8send(recorded) || d.body_hash))
+        INSERT INTO events (position, version, stream_number, recorded_us, occurred_us, schema_version, event_id,
+                            workspace_id, personal_key, context_key, stream, type, data, metadata, personal, context,
+                            salt, leaf_hash)
+        SELECT head + d.number, bases[d.stream] + d.rank, stream_numbers[d.stream], recorded, d.occurred,
+               d.schema_version, d.event_id, d.workspace_id, d.personal_key, d.context_key, names[d.stream],
+               d.type, d.data, d.metadata, d.personal, d.context, d.salt,
+               CASE WHEN as_expected AND bases[d.stream] = expected_versions[d.stream] THEN d.leaf
+                    ELSE sha256('\x00'::bytea || sha256(int8send(head + d.number) || int8send(bases[d.stream] + d.rank)
+                                                        || int8send(recorded) || d.body_hash)) END
         FROM (SELECT unnest(numbers) AS number, unnest(ranks) AS rank, unnest(event_streams) AS stream,
                      unnest(event_ids) AS event_id, unnest(event_types) AS type,
                      unnest(event_schemas) AS schema_version, unnest(event_workspaces) AS workspace_id,
@@ -347,7 +390,7 @@ BEGIN
                      unnest(event_personal) AS personal, unnest(event_context_keys) AS context_key,
                      unnest(event_context) AS context, unnest(event_metadata) AS metadata,
                      unnest(event_occurred) AS occurred, unnest(event_salts) AS salt,
-                     unnest(event_hashes) AS body_hash) AS d
+                     unnest(event_hashes) AS body_hash, unnest(event_leaves) AS leaf) AS d
         WHERE d.number > 0;
 
         -- Waiters of other processes are woken at once after a pause, and at most every 20 ms under load
