@@ -11,6 +11,7 @@
 
 #include <array>
 #include <atomic>
+#include <cctype>
 #include <fstream>
 #include <sstream>
 
@@ -139,10 +140,17 @@ void add_projections(families& to, std::vector<projection_status> const& all) {
                    [](auto const& p) { return is_applied_here(p) ? 1 : 0; });
 }
 
+/// A probe's name is for people, a metric's has letters, digits and `_` alone.
+[[nodiscard]] std::string metric_word(std::string name) {
+    for (char& c : name)
+        if (std::isalnum(static_cast<unsigned char>(c)) == 0) c = '_';
+    return name;
+}
+
 void add_probes(families& to, std::vector<probe> const& all) {
     for (auto const& each : all) {
         bool const up = !each.state || each.state().up;
-        to.push_back({"linkledger_" + each.name + "_up",
+        to.push_back({"linkledger_" + metric_word(each.name) + "_up",
                       "1 while it can be reached.",
                       MetricType::Gauge,
                       {value(MetricType::Gauge, up ? 1 : 0)}});

@@ -159,12 +159,10 @@ api::probe probe_of(redis::client const& of) {
     };
     made.samples = [&of] {
         auto const now = of.stats();
-        return std::vector<api::probe_sample>{
-            {"linkledger_redis_up", "1 while Redis answers.", false, now.up ? 1.0 : 0.0},
-            {"linkledger_redis_calls_total", "Times that Redis was used.", true,
-             static_cast<double>(now.calls)},
-            {"linkledger_redis_failures_total", "Times that it failed.", true,
-             static_cast<double>(now.failures)}};
+        return std::vector<api::probe_sample>{{"linkledger_redis_calls_total", "Times that Redis was used.",
+                                               true, static_cast<double>(now.calls)},
+                                              {"linkledger_redis_failures_total", "Times that it failed.",
+                                               true, static_cast<double>(now.failures)}};
     };
     return made;
 }

@@ -4,6 +4,7 @@
 #include "eventlog/mirror/stream.h"
 #include "eventlog/mirror/verification.h"
 #include "projections/read_model_check.h"
+#include "projections/realtime/redis_guard.h"
 #include "projections/registry.h"
 
 #include <boost/json.hpp>
@@ -47,6 +48,7 @@ public:
         read_log();
         compare_answers(answers);
         compare_mirror();
+        compare_counters();
         compare_read_models();
         return std::move(found_);
     }
@@ -107,14 +109,26 @@ private:
 
     void remember(eventlog::recorded_event const& event) {
         auto const& type = event.body.type;
-        if (type == "link.clicked") ++found_.clicks;
-        auto const token = token_of(type, boost::json::parse(event.body.data).as_object());
+        auto const parsed = boost::json::parse(event.body.data);
+        auto const& data = parsed.as_object();
+        if (type == "link.clicked") count(event, data);
+        auto const token = token_of(type, data);
         if (token.empty()) return;
         if (!positions_.emplace(token, event.position).second) {
             ++found_.twice;
             tell(fmt::format("{} of {} is at {} and at {}", token, type, positions_.at(token),
                              event.position));
         }
+    }
+
+    void count(eventlog::recorded_event const& event, boost::json::object const& data) {
+        using projections::realtime::count_key;
+        ++found_.clicks;
+        auto const* const bot = data.if_contains("is_bot");
+        if (bot != nullptr && bot->is_bool() && bot->get_bool()) return;
+        auto const link = domain::parse_uuid(data.at("link_id").as_string().c_str());
+        ++counters_[count_key(link.value(), true)];
+        ++counters_[count_key(event.body.workspace_id, false)];
     }
 
     static std::string token_of(std::string const& type, boost::json::object const& data) {
@@ -154,6 +168,34 @@ private:
         if (seen.difference) {
             ++found_.mirror_differences;
             tell("the mirror: " + *seen.difference);
+        }
+    }
+
+    /// The run is shorter than a window, so a counter is the number of its clicks.
+    void compare_counters() {
+        found_.counters = static_cast<std::int64_t>(counters_.size());
+        auto const until = steady::now() + patience_;
+        std::vector<std::string> wrong;
+        do {
+            wrong.clear();
+            for (auto const& [key, count] : counters_) {
+                auto const stored = cluster_.redis().call({"GET", key}).text_or_empty();
+                if (stored != std::to_string(count))
+                    wrong.push_back(fmt::format("{} is '{}' in Redis, {} in the log", key, stored, count));
+            }
+            if (wrong.empty()) break;
+            cluster_.supervise();
+            std::this_thread::sleep_for(200ms);
+        } while (steady::now() < until);
+        found_.counter_differences = static_cast<std::int64_t>(wrong.size());
+        for (auto const& each : wrong) tell(each);
+        for (auto const& key :
+             cluster_.redis().call({"KEYS", std::string{projections::realtime::key_pattern}}).list()) {
+            bool const is_count = key.text().find(":window:") == std::string::npos &&
+                                  key.text() != projections::realtime::guard_key;
+            if (!is_count || counters_.contains(key.text())) continue;
+            ++found_.counter_differences;
+            tell(key.text() + " is in Redis, and nobody clicked it");
         }
     }
 
@@ -222,6 +264,7 @@ private:
     eventlog::mirror::nats_connection nats_;
     position head_ = 0;
     std::unordered_map<std::string, position> positions_;
+    std::unordered_map<std::string, std::int64_t> counters_;  ///< By their keys in Redis.
     verdict found_;
 };
 

@@ -23,13 +23,15 @@ struct verdict {
     std::int64_t rows = 0;                ///< Of all read models.
     std::int64_t row_differences = 0;     ///< From those of a build from position 0.
     std::int64_t fold_differences = 0;    ///< From an independent fold of the log.
-    std::int64_t unsettled = 0;           ///< What did not reach the log's head in time.
+    std::int64_t counters = 0;            ///< Real-time ones in Redis.
+    std::int64_t counter_differences = 0;
+    std::int64_t unsettled = 0;  ///< What did not reach the log's head in time.
     std::chrono::steady_clock::time_point settled_at{};
     std::vector<std::string> details{};  ///< The first ones, for a person.
 
     [[nodiscard]] bool sound() const {
         return gaps + missing + misplaced + twice + mirror_missing + mirror_differences + row_differences +
-                   fold_differences + unsettled ==
+                   fold_differences + counter_differences + unsettled ==
                0;
     }
 };

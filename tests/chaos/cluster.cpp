@@ -20,6 +20,7 @@ constexpr auto restart_pause = 300ms;
 cluster::cluster(cluster_size const& size) {
     environment_ = {{"DATABASE_URL", postgres_.fresh_database()},
                     {"NATS_URL", nats_.url()},
+                    {"REDIS_URL", redis_.url()},
                     {"MASTER_KEY_FILE", folder_.file("master.key")},
                     {"LINKLEDGER_ADMIN_KEY", admin_key_},
                     {"LOG_LEVEL", "info"},
@@ -61,6 +62,10 @@ std::string cluster::stop(fault const& what) {
         if (what.how == action::wipe) nats_.wipe();
         return name_of(what.whom);
     }
+    if (what.whom == target::redis) {
+        stop_redis(what.how);
+        return name_of(what.whom);
+    }
     auto& one = member_of(what);
     one.wanted = false;
     one.process->signal(what.how == action::restart ? SIGTERM : SIGKILL);
@@ -71,9 +76,17 @@ std::string cluster::stop(fault const& what) {
     return one.name;
 }
 
+/// Restarted, it comes back as it was; killed, with the counters of the last restart, long out of date.
+void cluster::stop_redis(action how) {
+    if (how == action::wipe) redis_.call({"FLUSHALL"});
+    if (how != action::kill) redis_.call({"SAVE"});
+    how == action::restart ? redis_.stop() : redis_.kill9();
+}
+
 void cluster::start(fault const& what) {
     if (what.whom == target::postgres) return postgres_.start();
     if (what.whom == target::nats) return nats_.start();
+    if (what.whom == target::redis) return redis_.start();
     auto& one = member_of(what);
     one.process = std::make_unique<test::process>(one.command, one.environment);
     one.wanted = true;

@@ -5,6 +5,7 @@
 #include "tests/cli/process.h"
 #include "tests/support/nats_server.h"
 #include "tests/support/postgres_server.h"
+#include "tests/support/redis_server.h"
 #include "tests/support/temp_folder.h"
 
 #include <array>
@@ -40,7 +41,7 @@ public:
     [[nodiscard]] std::vector<int> const& api_ports() const { return api_ports_; }
     [[nodiscard]] std::string const& admin_key() const { return admin_key_; }
     [[nodiscard]] test::postgres_server& postgres() { return postgres_; }
-    [[nodiscard]] std::string nats_url() const { return nats_.url(); }
+    [[nodiscard]] test::redis_server const& redis() const { return redis_; }
     /// Processes that ended without being told to, each with the end of its log.
     [[nodiscard]] std::vector<std::string> const& ended() const { return ended_; }
     /// The end of every process's log.
@@ -56,6 +57,7 @@ private:
         std::chrono::steady_clock::time_point start_at{};
     };
 
+    void stop_redis(action how);
     void add(target kind, unsigned number, std::string const& subcommand, test::variables more);
     [[nodiscard]] member& member_of(fault const& what);
     [[nodiscard]] static std::string log_end_of(member const& one, std::size_t bytes);
@@ -64,6 +66,7 @@ private:
     test::temp_folder folder_;
     test::postgres_server postgres_;
     test::nats_server nats_;
+    test::redis_server redis_;
     std::string admin_key_ = "ll_chaosChaosChaosChaosChaosChaos";
     test::variables environment_;
     std::vector<int> api_ports_;

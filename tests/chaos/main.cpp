@@ -110,6 +110,8 @@ void print_table(options const& chosen, std::vector<fault> const& faults, cluste
     row("rows of read models", found.rows);
     row("rows that differ from a build from position 0", found.row_differences);
     row("differences from a fold of the log", found.fold_differences);
+    row("real-time counters in Redis", found.counters);
+    row("counters that differ from the log", found.counter_differences);
     row("not at the log's head in time", found.unsettled);
 }
 

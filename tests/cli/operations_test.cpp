@@ -3,6 +3,7 @@
 #include "paths.h"
 #include "tests/cli/served.h"
 #include "tests/support/nats_server.h"
+#include "tests/support/redis_server.h"
 
 #include <gmock/gmock.h>
 #include <re2/re2.h>
@@ -24,12 +25,19 @@ using testing::IsSupersetOf;
 
 std::string const folder = LINKLEDGER_SOURCE_DIR "/docs/operations/";
 
-/// Of every sample in an answer of /metrics.
+/// Of every sample in an answer of /metrics, which must be one that Prometheus takes.
 std::set<std::string> names_in(std::string const& metrics) {
-    std::set<std::string> names;
+    std::set<std::string> names, families;
     std::istringstream lines{metrics};
-    for (std::string line; std::getline(lines, line);)
-        if (!line.starts_with('#')) names.insert(line.substr(0, line.find_first_of("{ ")));
+    for (std::string line; std::getline(lines, line);) {
+        if (line.starts_with("# TYPE ")) {
+            EXPECT_TRUE(families.insert(line).second) << line << " stands twice";
+        }
+        if (line.starts_with('#')) continue;
+        auto const name = line.substr(0, line.find_first_of("{ "));
+        EXPECT_TRUE(RE2::FullMatch(line, R"([a-zA-Z_:][a-zA-Z0-9_:]*(\{.*\})? \S+)")) << line;
+        names.insert(name);
+    }
     return names;
 }
 
@@ -53,13 +61,15 @@ std::set<std::string> metrics_of(std::string const& subcommand, variables enviro
 /// Everything that a cluster's processes serve.
 std::set<std::string> served_names() {
     nats_server const nats;
+    redis_server const redis;
     site const at{"postgresql"};
-    served const api{at, {{"NATS_URL", nats.url()}}};
+    variables const servers{{"NATS_URL", nats.url()}, {"REDIS_URL", redis.url()}};
+    served const api{at, servers};
     auto client = api.client();
     create_link(client, create_workspace(client), "https://example.com/");
     auto names = names_in(client.get("/metrics").body);
     for (auto const* const subcommand : {"relay", "projector"})
-        names.merge(metrics_of(subcommand, at.with({{"NATS_URL", nats.url()}})));
+        names.merge(metrics_of(subcommand, at.with(servers)));
     names.insert("up");  // Prometheus' own.
     return names;
 }
