@@ -41,7 +41,7 @@ void check_names(std::vector<std::string> const& wanted) {
 }
 
 /// `of` must outlive it.
-api::probe probe_of(projections::mirror_source const& of) {
+api::probe source_probe_of(projections::mirror_source const& of) {
     api::probe made;
     made.name = "mirror";
     made.state = [&of] {
@@ -81,7 +81,7 @@ int run_projector(projector_options const& options) {
         projections::mirror_source_options mirror;
         mirror.nats = nats_options_of(from, "linkledger projector");
         auto made = projections::create_mirror_source(*log.log, mirror);
-        probes.push_back(probe_of(*made));
+        probes.push_back(source_probe_of(*made));
         source = std::move(made);
     }
     auto const redis = open_redis(from);
