@@ -24,7 +24,8 @@ std::vector<fault> make_schedule(std::uint64_t seed, milliseconds length, millis
     std::mt19937_64 random{seed};
     std::vector<fault> all;
     std::array<target, targets> turn{};
-    for (std::size_t next = turn.size(); auto at = every; at + every <= length; at += every) {
+    std::size_t next = turn.size();
+    for (auto at = every; at + every <= length; at += every) {
         if (next == turn.size()) {
             for (std::size_t i = 0; i < turn.size(); ++i) turn[i] = static_cast<target>(i);
             for (std::size_t i = turn.size(); i > 1; --i) std::swap(turn[i - 1], turn[random() % i]);
@@ -35,7 +36,8 @@ std::vector<fault> make_schedule(std::uint64_t seed, milliseconds length, millis
         one.whom = turn[next++];
         one.which = static_cast<unsigned>(random() % 60);
         one.how = static_cast<action>(random() % (holds_copies_alone(one.whom) ? 3 : 2));
-        one.down = milliseconds{random() % std::min<std::uint64_t>(down_max_ms, every.count())};
+        one.down = milliseconds{
+            random() % std::min<std::uint64_t>(down_max_ms, static_cast<std::uint64_t>(every.count()))};
         all.push_back(one);
     }
     return all;

@@ -147,7 +147,8 @@ TEST(Compose, GivesTheClusterNothingThatIsNotRead) {
     known.insert("PGPASSWORD");  // libpq's own.
     for (auto const& variable : file["x-cluster"]) {
         auto const name = variable.first.as<std::string>();
-        if (name != "<<") EXPECT_THAT(known, Contains(name));
+        if (name == "<<") continue;
+        EXPECT_THAT(known, Contains(name));
     }
     for (auto const* const name : {"DATABASE_URL", "NATS_URL", "REDIS_URL", "PROJECTIONS"})
         EXPECT_TRUE(file["x-cluster"][name].IsDefined()) << name;
