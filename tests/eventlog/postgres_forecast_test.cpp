@@ -4,6 +4,7 @@
 #include "eventlog/crypto.h"
 #include "eventlog/leaf_hash.h"
 #include "eventlog/postgres_log.h"
+#include "eventlog/sql/connection.h"
 #include "tests/eventlog/postgres_writers.h"
 #include "tests/support/postgres_server.h"
 
@@ -27,7 +28,8 @@ TEST(PostgresForecast, ExpectsWhatFollowsItsOwnLastBatch) {
     EXPECT_EQ(forecast.head(), 8);
     EXPECT_EQ(forecast.version_of("a"), 3);
     EXPECT_EQ(forecast.version_of("b"), 0);
-    EXPECT_LE(forecast.recorded_at(), now());
+    auto const expected = forecast.recorded_at();
+    EXPECT_LE(expected, now());
 }
 
 TEST(PostgresForecast, ExpectsNothingWhileOthersWrite) {
