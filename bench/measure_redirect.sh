@@ -13,7 +13,7 @@ for backend in sqlite postgresql; do
     start_linkledger PROJECTIONS=none
     hot=$(head -1 "$folder/codes")
     export CODES=$folder/codes BROWSER=$browser
-    run_wrk 2 "http://127.0.0.1:$port/" -s bench/random_path.lua >/dev/null # every link is in memory now
+    run_wrk 5 "http://127.0.0.1:$port/" -s bench/each_path.lua >/dev/null # every link is in memory now, and was clicked
     for links in 1 10000; do
         if [[ $links == 1 ]]; then head -1 "$folder/codes" >"$folder/hot" && CODES=$folder/hot; else CODES=$folder/codes; fi
         : >"$folder/nginx.rates"
