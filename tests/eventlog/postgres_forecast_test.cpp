@@ -85,7 +85,9 @@ TEST(PostgresForecast, LeavesHashesRightWhetherItWasOrNot) {
     ASSERT_EQ(all.size(), 39u);
     for (std::size_t i = 0; i < all.size(); ++i) {
         EXPECT_EQ(all[i].leaf_hash, leaf_hash_of(all[i])) << "position " << all[i].position;
-        if (i > 0) EXPECT_GE(all[i].recorded_at, all[i - 1].recorded_at);
+        if (i > 0) {
+            EXPECT_GE(all[i].recorded_at, all[i - 1].recorded_at);
+        }
     }
 }
 
