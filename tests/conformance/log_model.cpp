@@ -94,7 +94,9 @@ TEST_P(LogAppends, DecideRandomBatchesAsTheModelDoes) {
         EXPECT_EQ(all[i].stream, wanted[i].stream);
         EXPECT_EQ(all[i].version, wanted[i].version);
         EXPECT_EQ(all[i].leaf_hash, leaf_hash_of(all[i])) << "position " << all[i].position;
-        if (i > 0) EXPECT_GE(all[i].recorded_at, all[i - 1].recorded_at);
+        if (i > 0) {
+            EXPECT_GE(all[i].recorded_at, all[i - 1].recorded_at);
+        }
     }
     for (int k = 0; k <= 12; ++k) {
         auto const key = "k" + std::to_string(k);
