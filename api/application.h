@@ -23,6 +23,7 @@ class published_log;
 
 namespace linkledger::projections {
 class read_store;
+class rebuild_manager;
 class runner;
 }  // namespace linkledger::projections
 
@@ -59,6 +60,7 @@ struct services {
     projections::realtime::redis_reader* counts = nullptr;  ///< None: counters come from their table.
     redis::client* redis = nullptr;                         ///< None: limits count in this process alone.
     std::vector<probe> probes{};                            ///< What else there is to tell of.
+    projections::rebuild_manager* rebuilds = nullptr;       ///< None: this process rebuilds nothing.
 };
 
 class application {

@@ -96,7 +96,7 @@ result<link_then> read_link(eventlog::event_log& log, domain::link_id const& id,
     };
     auto then = co_await ask_log<link_then>(x, std::move(read));
     if (!then || !then->row || then->row->total_clicks == 0) co_return then;
-    std::function<void(sql::connection&)> count = [&](sql::connection& rows) {
+    std::function<void(projections::snapshot const&)> count = [&](sql::connection& rows) {
         then->row->unique_clicks = clicks::unique_clicks_at(rows, id, then->clicks);
     };
     if (!co_await read_model(x, "clicks", std::move(count), then->clicks.position)) co_return std::nullopt;
@@ -155,7 +155,7 @@ awaitable<void> get_link_stats_as_of(exchange& x) {
     if (auto const interval = x.text("interval")) json::detail::enum_from_name(*interval, query.interval);
     query.cut = then->clicks;
     std::string text;
-    std::function<void(sql::connection&)> work = [&](sql::connection& rows) {
+    std::function<void(projections::snapshot const&)> work = [&](sql::connection& rows) {
         text = to_json_text(clicks::get_stats(rows, query));
     };
     if (co_await read_model(x, "clicks", std::move(work), then->clicks.position))

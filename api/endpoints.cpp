@@ -55,6 +55,12 @@ constexpr std::array click_parameters{parameter{"is_bot", boolean, "Only bots, o
                                       order};
 constexpr std::array stats_parameters{
     from, to, parameter{"interval", choice, "Of the series.", "hour,day,month"}, as_of};
+constexpr std::array rebuild_parameters{
+    parameter{"version", integer, "Which version; the newest unless told.", "", 1, 10'000},
+    parameter{"jobs", integer, "Threads; 2 unless told.", "", 1, 64},
+    parameter{"max_rate", integer, "Events a second at most.", "", 1},
+    parameter{"switch", boolean, "Whether it is switched in when it is done; true unless told."},
+    parameter{"accept_differences", boolean, "Switch though the new rows differ from the live ones."}};
 constexpr std::array audit_parameters{
     parameter{"action", text, "The event's type, like link.created."},
     parameter{"user_id", uuid, "Who did it."},
@@ -186,13 +192,19 @@ constexpr std::array table{
     endpoint{method::get,
              "/v1/projections",
              scope::read,
-             "Read models, their positions and lag",
+             "Read models, their positions and lag, and how rebuilds go",
              list_projections,
              {},
              parameter_group::none,
              response_of<projection_list>,
              "application/json",
              "System"},
+    endpoint{method::post, "/v1/projections/{name}/rebuild", scope::admin,
+             "Build a version of a read model beside the live one and switch it in; 202 once it is under "
+             "way, and an "
+             "unfinished one goes on",
+             start_rebuild, rebuild_parameters, parameter_group::none,
+             response_of<projections::rebuild_status>, "application/json", "System"},
 
     endpoint{method::get,
              "/healthz",

@@ -7,6 +7,8 @@
 #include "projections/read_store.h"
 #include "projections/runner.h"
 
+#include <thread>
+
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/this_coro.hpp>
@@ -152,6 +154,7 @@ awaitable<bool> run_off_thread(exchange& x, std::function<void()> work) {
         co_return false;
     }
     std::optional<sql::error> error;
+    std::optional<std::string> unreadable;
     auto guarded = [&] {
         struct leaving {
             std::atomic<std::size_t>& count;
@@ -161,10 +164,17 @@ awaitable<bool> run_off_thread(exchange& x, std::function<void()> work) {
             work();
         } catch (sql::error const& thrown) {
             error = thrown;
+        } catch (projections::unreadable_version const& thrown) {
+            unreadable = thrown.what();
         }
         return true;
     };
     co_await commands::run_blocking(x.shared.blocking, std::move(guarded));
+    if (unreadable) {
+        problem const newer{503, "projection_version_unknown", *unreadable, {}, 1};
+        x.refuse(newer);
+        co_return false;
+    }
     if (!error) co_return true;
     if (error->what_kind() == sql::error::kind::other || error->what_kind() == sql::error::kind::constraint)
         throw std::runtime_error(error->what());
@@ -176,23 +186,30 @@ awaitable<bool> run_off_thread(exchange& x, std::function<void()> work) {
 }
 
 awaitable<bool> read_model(exchange& x, std::string_view projection,
-                           std::function<void(sql::connection&)> work, eventlog::position at_least) {
+                           std::function<void(projections::snapshot const&)> work,
+                           eventlog::position at_least) {
     auto const after = std::max(x.integer("after").value_or(0), at_least);
     std::chrono::milliseconds const patience{x.integer("wait_ms").value_or(wait_ms_default)};
     auto* const runner = x.shared.on.runner;
+    bool is_there = false;
     if (after > 0 && runner != nullptr) {
         auto start = [&](commands::resumption<bool> const& done) {
             runner->when_at(std::string{projection}, after, patience, done);
         };
-        (void)co_await commands::await_call<bool>(std::move(start));
+        is_there = co_await commands::await_call<bool>(std::move(start));
     }
     eventlog::position seen = 0;
     std::function<void()> reading = [&] {
         auto& store = x.shared.on.reads;
-        store.read(std::string{projection}, [&](projections::snapshot const& now) {
-            seen = now.position;
-            if (seen >= after) work(now.rows);
-        });
+        for (auto const until = std::chrono::steady_clock::now() + patience;;) {
+            store.read(std::string{projection}, [&](projections::snapshot const& now) {
+                seen = now.position;
+                if (seen >= after) work(now);
+            });
+            // Another version may have been switched in since, and have to catch up a few events.
+            if (seen >= after || !is_there || std::chrono::steady_clock::now() >= until) return;
+            std::this_thread::sleep_for(std::chrono::milliseconds{10});
+        }
     };
     if (!co_await run_off_thread(x, std::move(reading))) co_return false;
     if (seen >= after) {

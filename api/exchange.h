@@ -8,6 +8,7 @@
 #include "domain/ids.h"
 #include "domain/time.h"
 #include "eventlog/sql/connection.h"
+#include "projections/read_store.h"
 
 #include <boost/asio/thread_pool.hpp>
 
@@ -98,7 +99,7 @@ private:
 /// Reads from a read model that is at `?after=` and at `at_least`, in one snapshot, and notes its position
 /// for X-Projection-Position (the lowest where there are several). False: refused, and answered.
 [[nodiscard]] awaitable<bool> read_model(exchange& x, std::string_view projection,
-                                         std::function<void(sql::connection&)> work,
+                                         std::function<void(projections::snapshot const&)> work,
                                          eventlog::position at_least = 0);
 
 /// The link of the path, by `?after=`. False: refused as not found, and answered.

@@ -49,6 +49,9 @@ awaitable<void> get_checkpoint(exchange& x);
 awaitable<void> get_log_tile(exchange& x);
 awaitable<void> get_event_proof(exchange& x);
 
+// rebuild_endpoints.cpp
+awaitable<void> start_rebuild(exchange& x);
+
 // system_endpoints.cpp
 awaitable<void> list_projections(exchange& x);
 awaitable<void> healthz(exchange& x);

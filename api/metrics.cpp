@@ -108,7 +108,8 @@ void per_projection(families& to, MetricType type, std::string name, std::string
     for (auto const& each : all)
         family.metric.push_back(
             value(type, static_cast<double>(read(each)),
-                  {{"projection", each.name}, {"version", std::to_string(each.version)}}));
+                  {{"projection", each.name},
+                   {"version", to_string(projections::build_id{each.version, each.build})}}));
     to.push_back(std::move(family));
 }
 
@@ -145,6 +146,46 @@ void add_projections(families& to, std::vector<projection_status> const& all) {
     for (char& c : name)
         if (std::isalnum(static_cast<unsigned char>(c)) == 0) c = '_';
     return name;
+}
+
+/// The figures of /v1/projections. A rebuild that is over has no rate and no time left.
+void add_rebuilds(families& to, std::vector<projections::rebuild_status> const& all) {
+    if (all.empty()) return;
+    auto const family = [&](std::string name, std::string help, auto read) {
+        MetricFamily made{std::move(name), std::move(help), MetricType::Gauge, {}};
+        for (auto const& each : all) {
+            std::optional<double> const number = read(each);
+            if (!number) continue;
+            made.metric.push_back(
+                value(MetricType::Gauge, *number,
+                      {{"projection", each.name},
+                       {"version", to_string(projections::build_id{each.version, each.build})}}));
+        }
+        to.push_back(std::move(made));
+    };
+    using status = projections::rebuild_status;
+    using number = std::optional<double>;
+    family("linkledger_rebuild_running", "1 while a process rebuilds it.",
+           [](status const& s) { return number{s.running ? 1.0 : 0.0}; });
+    family("linkledger_rebuild_phase",
+           "0 building, 1 catching up, 2 comparing, 3 switching, 4 done, 5 failed.",
+           [](status const& s) { return number{static_cast<double>(s.phase)}; });
+    family("linkledger_rebuild_position", "Events done.",
+           [](status const& s) { return number{static_cast<double>(s.position)}; });
+    family("linkledger_rebuild_target_position", "Events to be done.",
+           [](status const& s) { return number{static_cast<double>(s.target)}; });
+    family("linkledger_rebuild_events_per_second", "Rate of the phase so far.",
+           [](status const& s) { return number{s.running ? static_cast<double>(s.rate) : 0.0}; });
+    family("linkledger_rebuild_eta_seconds", "Time left of the phase, where it is known.",
+           [](status const& s) {
+               return s.running && s.eta_ms ? number{static_cast<double>(*s.eta_ms) / 1000} : number{};
+           });
+    family("linkledger_rebuild_stalled_seconds", "For how long nothing has moved.",
+           [](status const& s) { return number{static_cast<double>(s.stalled_ms) / 1000}; });
+    family("linkledger_rebuild_disk_bytes", "Of the new tables, at most so far.",
+           [](status const& s) { return number{static_cast<double>(s.disk_bytes)}; });
+    family("linkledger_rebuild_differences", "Tables that differ from the live ones.",
+           [](status const& s) { return number{static_cast<double>(s.differences.size())}; });
 }
 
 void add_probes(families& to, std::vector<probe> const& all) {
@@ -271,22 +312,26 @@ void metrics::state::add_requests(families& to) const {
 }
 
 std::string metrics::text(services const& on, server_stats const& server,
-                          std::vector<projection_status> const& projections, std::size_t streams) const {
+                          std::vector<projection_status> const& projections, std::size_t streams,
+                          std::vector<projections::rebuild_status> const& rebuilds) const {
     auto all = state_->registry.Collect();
     state_->add_requests(all);
     add_committer(all, on.committer.stats());
     add_bus(all, on.bus.stats());
     add_server(all, server, streams);
     add_projections(all, projections);
+    add_rebuilds(all, rebuilds);
     add_probes(all, on.probes);
     add_process(all);
     return prometheus::TextSerializer{}.Serialize(all);
 }
 
 std::string process_metrics(std::vector<projection_status> const& projections,
-                            std::vector<probe> const& probes) {
+                            std::vector<probe> const& probes,
+                            std::vector<projections::rebuild_status> const& rebuilds) {
     families all;
     add_projections(all, projections);
+    add_rebuilds(all, rebuilds);
     add_probes(all, probes);
     add_process(all);
     return prometheus::TextSerializer{}.Serialize(all);

@@ -26,7 +26,8 @@ public:
     /// Everything that is known now. `projections` as the runner tells; `server` as the server does.
     [[nodiscard]] std::string text(services const& on, server_stats const& server,
                                    std::vector<projections::projection_status> const& projections,
-                                   std::size_t streams) const;
+                                   std::size_t streams,
+                                   std::vector<projections::rebuild_status> const& rebuilds) const;
 
 private:
     struct state;
@@ -35,6 +36,7 @@ private:
 
 /// The same of a process that serves no requests: projections, probes, the process itself.
 [[nodiscard]] std::string process_metrics(std::vector<projections::projection_status> const& projections,
-                                          std::vector<probe> const& probes);
+                                          std::vector<probe> const& probes,
+                                          std::vector<projections::rebuild_status> const& rebuilds);
 
 }  // namespace linkledger::api

@@ -18,6 +18,8 @@ constexpr std::array codes{
     problem_code{"password_wrong", 401, "That was not the link's password."},
     problem_code{"method_not_allowed", 405, "The path exists, with other methods; see Allow."},
     problem_code{"not_acceptable", 406, "None of the accepted media types is offered here."},
+    problem_code{"rebuild_refused", 409,
+                 "Another rebuild is running, or there is no such version. The detail says which."},
     problem_code{"request_timeout", 408, "The request came too slowly. Send it again on a new connection."},
     problem_code{"body_too_large", 413, "The body is over the limit. Split it."},
     problem_code{"target_too_long", 414, "The path and query are over the limit."},
@@ -36,6 +38,8 @@ constexpr std::array codes{
     problem_code{"timeout", 503, "No answer in time; nothing is known to be written. Retry."},
     problem_code{"unknown_outcome", 503,
                  "The write may have happened. Retry under the same Idempotency-Key."},
+    problem_code{"projection_version_unknown", 503,
+                 "The read model is live in a version that this process cannot read. Ask another process."},
     problem_code{"projection_behind", 504, "The read model is not at ?after= yet. Read again."},
     problem_code{"http_version_unsupported", 505, "Use HTTP/1.1."},
 };

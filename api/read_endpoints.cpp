@@ -50,10 +50,13 @@ template <typename Id>
 }
 
 /// One query on one read model, answered as JSON. `query` gives the text, or none: no such thing.
-[[nodiscard]] awaitable<void> answer(exchange& x, std::string_view projection, std::string_view what,
-                                     std::function<std::optional<std::string>(sql::connection&)> query) {
+[[nodiscard]] awaitable<void> answer(
+    exchange& x, std::string_view projection, std::string_view what,
+    std::function<std::optional<std::string>(projections::snapshot const&)> query) {
     std::optional<std::string> text;
-    std::function<void(sql::connection&)> work = [&](sql::connection& rows) { text = query(rows); };
+    std::function<void(projections::snapshot const&)> work = [&](projections::snapshot const& now) {
+        text = query(now);
+    };
     if (!co_await read_model(x, projection, std::move(work))) co_return;
     if (text)
         x.answer_json(std::move(*text));
@@ -64,7 +67,7 @@ template <typename Id>
 /// The link, when this caller may know of it; none: refused, and answered.
 [[nodiscard]] awaitable<std::optional<links::link_row>> find_link(exchange& x) {
     std::optional<links::link_row> found;
-    std::function<void(sql::connection&)> work = [&](sql::connection& rows) {
+    std::function<void(projections::snapshot const&)> work = [&](projections::snapshot const& rows) {
         found = links::get_link(rows, domain::link_id{x.id()});
     };
     if (!co_await read_model(x, "links", std::move(work))) co_return std::nullopt;
@@ -87,7 +90,7 @@ template <typename Id>
         co_return co_await may_read(x, *x.who.workspace_id);
     }
     if (x.who.root) co_return true;
-    std::function<void(sql::connection&)> work = [&](sql::connection& rows) {
+    std::function<void(projections::snapshot const&)> work = [&](projections::snapshot const& rows) {
         query.workspaces = accounts::workspaces_of(rows, x.who.user_id);
     };
     co_return co_await read_model(x, "accounts", std::move(work));
@@ -162,7 +165,7 @@ awaitable<void> list_links(exchange& x) {
     query.deleted_too = x.boolean("deleted").value_or(false);
     query.page = page_of(x);
     if (!co_await choose_workspaces(x, query)) co_return;
-    auto work = [&](sql::connection& rows) -> std::optional<std::string> {
+    auto work = [&](projections::snapshot const& rows) -> std::optional<std::string> {
         return to_json_text(links::list_links(rows, query));
     };
     co_await answer(x, "links", "link", std::move(work));

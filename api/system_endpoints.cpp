@@ -3,6 +3,7 @@
 #include "api/exchange.h"
 #include "api/handlers.h"
 #include "api/metrics.h"
+#include "api/wire_types.h"
 #include "eventlog/committer.h"
 #include "eventlog/json_reflect.h"
 #include "projections/runner.h"
@@ -16,13 +17,16 @@ using projections::projection_status;
 /// Older knowledge of the log than this makes redirects of changed links doubtful.
 constexpr std::chrono::seconds tail_age_max{5};
 
-[[nodiscard]] awaitable<bool> ask_runner(exchange& x, std::vector<projection_status>& into) {
+[[nodiscard]] awaitable<bool> ask_runner(exchange& x, projection_list& into) {
     if (x.shared.on.runner == nullptr) co_return true;
-    std::function<void()> ask = [&] { into = x.shared.on.runner->status(); };
+    std::function<void()> ask = [&] {
+        into.items = x.shared.on.runner->status();
+        into.rebuilds = x.shared.on.runner->rebuilds();
+    };
     co_return co_await run_off_thread(x, std::move(ask));
 }
 
-[[nodiscard]] json::bj::object dependency(std::string_view name, bool up, std::string_view detail) {
+[[nodiscard]] json::bj::object dependency_of(std::string_view name, bool up, std::string_view detail) {
     return {{"name", name}, {"status", up ? "up" : "down"}, {"detail", detail}};
 }
 
@@ -34,9 +38,9 @@ constexpr std::chrono::seconds tail_age_max{5};
 }  // namespace
 
 awaitable<void> list_projections(exchange& x) {
-    std::vector<projection_status> all;
+    projection_list all;
     if (!co_await ask_runner(x, all)) co_return;
-    x.answer_json("{\"items\":" + json::bj::serialize(json::to_value(all, json::empty_fields::null)) + "}");
+    x.answer_json(json::bj::serialize(json::to_value(all, json::empty_fields::null)));
 }
 
 awaitable<void> healthz(exchange& x) {
@@ -57,12 +61,13 @@ awaitable<void> readyz(exchange& x) {
     auto const bus = on.bus.stats();
     bool const commits = on.committer.stats().store_available;
     bool const tail_is_fresh = bus.since_log_contact <= tail_age_max;
-    json::bj::array dependencies{dependency("log", log_answers, on.log.backend()),
-                                 dependency("committer", commits, "group commit"),
-                                 dependency("tail", tail_is_fresh, "in-memory tables of links and keys")};
+    json::bj::array dependencies{dependency_of("log", log_answers, on.log.backend()),
+                                 dependency_of("committer", commits, "group commit"),
+                                 dependency_of("tail", tail_is_fresh, "in-memory tables of links and keys")};
     bool well = commits && tail_is_fresh;
     for (auto const& each : all) {
-        auto one = dependency("projection " + each.name, is_well(each), json::detail::enum_name(each.state));
+        auto one =
+            dependency_of("projection " + each.name, is_well(each), json::detail::enum_name(each.state));
         one["lag_events"] = each.lag_events;
         one["parked"] = each.parked;
         well = well && is_well(each);
@@ -71,7 +76,7 @@ awaitable<void> readyz(exchange& x) {
     for (auto const& each : on.probes) {
         auto const now = each.state();
         well = well && now.up;
-        dependencies.push_back(dependency(each.name, now.up, now.detail));
+        dependencies.push_back(dependency_of(each.name, now.up, now.detail));
     }
     json::bj::object const answer{{"status", !log_answers ? "unavailable"
                                              : well       ? "ready"
@@ -84,9 +89,10 @@ awaitable<void> readyz(exchange& x) {
 }
 
 awaitable<void> get_metrics(exchange& x) {
-    std::vector<projection_status> all;
+    projection_list all;
     if (!co_await ask_runner(x, all)) co_return;
-    auto text = x.shared.metrics.text(x.shared.on, x.shared.server_stats(), all, x.shared.streams);
+    auto text = x.shared.metrics.text(x.shared.on, x.shared.server_stats(), all.items, x.shared.streams,
+                                      all.rebuilds);
     x.answer_json(std::move(text));
 }
 

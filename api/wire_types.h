@@ -110,8 +110,9 @@ BOOST_DESCRIBE_STRUCT(link_diff, (), (link_id, from, to, changes))
 
 struct projection_list {
     std::vector<projections::projection_status> items;
+    std::vector<projections::rebuild_status> rebuilds;  ///< The latest of each.
 };
-BOOST_DESCRIBE_STRUCT(projection_list, (), (items))
+BOOST_DESCRIBE_STRUCT(projection_list, (), (items, rebuilds))
 
 struct health {
     std::string status;

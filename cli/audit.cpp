@@ -7,7 +7,9 @@
 #include "eventlog/merkle/bundle.h"
 #include "eventlog/merkle/key_file.h"
 #include "eventlog/merkle/store_source.h"
+#include "projections/builds.h"
 #include "projections/read_model_check.h"
+#include "projections/registry.h"
 
 #include <boost/json/serialize.hpp>
 
@@ -138,8 +140,9 @@ subject open_subject(audit_options const& options, std::vector<merkle::verifier_
 }
 
 std::unique_ptr<projections::read_store> open_read_models(configuration const& from) {
-    return from.on_postgresql() ? projections::create_postgres_read_store(from.database_url)
-                                : projections::create_sqlite_read_store(from.db_path);
+    auto store = open_read_store(from);
+    projections::adopt_builds(*store, projections::create_all());
+    return store;
 }
 
 /// Read models against the log; differences join the findings.

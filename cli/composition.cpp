@@ -5,6 +5,7 @@
 #include "eventlog/merkle/key_file.h"
 #include "eventlog/postgres_log.h"
 #include "eventlog/sqlite_log.h"
+#include "projections/builds.h"
 #include "projections/registry.h"
 
 #include <spdlog/spdlog.h>
@@ -186,8 +187,10 @@ read_side open_read_side(configuration const& from, log_side const& log,
     read_side made;
     made.source = source ? std::move(source) : projections::create_log_source(*log.log);
     made.store = open_read_store(from);
-    made.runner = std::make_unique<projections::runner>(*made.source, *log.keys, *made.store,
-                                                        projections::create_all(), running);
+    auto all = projections::create_all();
+    projections::adopt_builds(*made.store, all);
+    made.runner =
+        std::make_unique<projections::runner>(*made.source, *log.keys, *made.store, std::move(all), running);
     if (redis == nullptr || !runs_counters) return made;
     projections::realtime::redis_writer_options writing;
     writing.active = [runner = made.runner.get()] { return runner->runs_here(std::string{counters}); };
@@ -221,6 +224,12 @@ api::probe probe_of(projections::realtime::redis_writer const& of) {
 std::unique_ptr<projections::read_store> open_read_store(configuration const& from) {
     return from.on_postgresql() ? projections::create_postgres_read_store(from.database_url)
                                 : projections::create_sqlite_read_store(from.db_path);
+}
+
+eventlog::bulk_reader_factory bulk_readers_of(configuration const& from) {
+    if (from.on_postgresql())
+        return [url = from.database_url] { return eventlog::create_postgres_bulk_reader(url); };
+    return [path = from.db_path] { return eventlog::create_sqlite_bulk_reader(path); };
 }
 
 eventlog::mirror::nats_options nats_options_of(configuration const& from, std::string const& what) {

@@ -4,6 +4,7 @@
 #include "api/probe.h"
 #include "cli/configuration.h"
 #include "commands/command_bus.h"
+#include "eventlog/bulk_reader.h"
 #include "eventlog/committer.h"
 #include "eventlog/event_log.h"
 #include "eventlog/keyring.h"
@@ -87,6 +88,8 @@ struct read_side {
                                        std::unique_ptr<projections::event_source> source = nullptr);
 /// `of` must outlive it.
 [[nodiscard]] api::probe probe_of(projections::realtime::redis_writer const& of);
+/// Readers of long stretches of the log, for rebuilds.
+[[nodiscard]] eventlog::bulk_reader_factory bulk_readers_of(configuration const& from);
 [[nodiscard]] std::unique_ptr<projections::read_store> open_read_store(configuration const& from);
 
 /// How NATS is reached; `what` is the process's name in its monitoring.

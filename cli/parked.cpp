@@ -3,6 +3,7 @@
 #include "cli/composition.h"
 #include "cli/subcommand.h"
 #include "cli/terminal.h"
+#include "projections/builds.h"
 #include "projections/checkpoint.h"
 #include "projections/registry.h"
 
@@ -12,6 +13,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <memory>
 
@@ -27,11 +29,19 @@ struct parked_options {
     bool as_json = false;
 };
 
-/// Each projection that is meant, or wrong usage.
-std::vector<std::unique_ptr<projections::projection>> chosen_projections(std::string const& name) {
-    auto all = projections::create_all();
-    if (!name.empty()) std::erase_if(all, [&](auto const& each) { return each->name() != name; });
-    if (all.empty()) throw configuration_error{fmt::format("there is no projection {}", name)};
+/// Each version that is fed of the projection that is meant, or of all; or wrong usage.
+std::vector<projections::build_row> chosen_builds(projections::read_store& store, std::string const& name) {
+    auto const known = projections::projection_names();
+    if (!name.empty() && std::find(known.begin(), known.end(), name) == known.end())
+        throw configuration_error{fmt::format("there is no projection {}", name)};
+    projections::adopt_builds(store, projections::create_all());
+    auto const control = store.open_control();
+    auto all = projections::load_builds(*control);
+    std::erase_if(all, [&](projections::build_row const& each) {
+        using projections::build_state;
+        return (!name.empty() && each.name != name) || each.state == build_state::building ||
+               each.state == build_state::dropping;
+    });
     return all;
 }
 
@@ -41,12 +51,12 @@ int list(parked_options const& options) {
     auto const store = open_read_store(from);
     boost::json::array items;
     std::vector<std::vector<std::string>> rows;
-    for (auto const& each : chosen_projections(options.projection)) {
-        std::string const name{each->name()};
-        store->read(name, [&](projections::snapshot const& seen) {
-            for (auto const& event : projections::load_parked(seen.rows, name, each->version())) {
+    for (auto const& each : chosen_builds(*store, options.projection)) {
+        auto const& name = each.name;
+        store->read_build(name, each.build, [&](projections::snapshot const& seen) {
+            for (auto const& event : projections::load_parked(seen.rows, name, each.build.version)) {
                 items.push_back(boost::json::object{{"projection", name},
-                                                    {"version", each->version()},
+                                                    {"version", each.build.version},
                                                     {"position", event.position},
                                                     {"type", event.type},
                                                     {"subject", event.subject},
@@ -72,9 +82,9 @@ int change(parked_options const& options, projections::parked_change what, std::
     set_up_tool_logging(from);
     auto const store = open_read_store(from);
     std::int64_t changed = 0;
-    for (auto const& each : chosen_projections(options.projection)) {
-        auto const writer = store->open_writer(std::string{each->name()}, each->version());
-        changed += projections::change_parked(*writer, each->name(), each->version(), options.at, what);
+    for (auto const& each : chosen_builds(*store, options.projection)) {
+        auto const writer = store->open_writer(each.name, each.build);
+        changed += projections::change_parked(*writer, each.name, each.build.version, options.at, what);
     }
     if (changed == 0 && options.at != 0)
         throw command_failed{"no such event is parked; see linkledger parked list"};

@@ -47,13 +47,17 @@ struct process_server::state final : api::request_handler {
     [[nodiscard]] std::vector<projections::projection_status> projections() const {
         return runner == nullptr ? std::vector<projections::projection_status>{} : runner->status();
     }
+    [[nodiscard]] std::vector<projections::rebuild_status> rebuilds() const {
+        return runner == nullptr ? std::vector<projections::rebuild_status>{} : runner->rebuilds();
+    }
     [[nodiscard]] std::string readiness() const;
 
     api::awaitable<void> handle(api::request const& from, api::response& to) override {
         std::function<std::string()> work;
         if (from.path == "/healthz") work = [] { return std::string{R"({"status":"ok"})"}; };
         if (from.path == "/readyz") work = [this] { return readiness(); };
-        if (from.path == "/metrics") work = [this] { return api::process_metrics(projections(), probes); };
+        if (from.path == "/metrics")
+            work = [this] { return api::process_metrics(projections(), probes, rebuilds()); };
         if (!work || from.verb == api::method::post || from.verb == api::method::other) {
             to.status = work ? 405 : 404;
             co_return;

@@ -28,16 +28,24 @@ struct projections_options {
 /// This process runs nothing, so whether a projection is at the head is all that its state can say.
 std::string state_of(projections::projection_status const& one) {
     if (one.last_error) return "unreadable";
+    if (!one.live) return one.lag_events == 0 ? "fed" : "fed, behind";
     return one.lag_events == 0 ? "live" : "behind";
 }
 
 std::string as_json(std::vector<projections::projection_status> const& all) {
     boost::json::array items;
     for (auto const& one : all) {
-        boost::json::object item{
-            {"name", one.name},     {"version", one.version},       {"position", one.position},
-            {"head", one.head},     {"lag_events", one.lag_events}, {"lag_seconds", one.lag_seconds},
-            {"parked", one.parked}, {"state", state_of(one)},       {"last_error", nullptr}};
+        boost::json::object item{{"name", one.name},
+                                 {"version", one.version},
+                                 {"build", one.build},
+                                 {"live", one.live},
+                                 {"position", one.position},
+                                 {"head", one.head},
+                                 {"lag_events", one.lag_events},
+                                 {"lag_seconds", one.lag_seconds},
+                                 {"parked", one.parked},
+                                 {"state", state_of(one)},
+                                 {"last_error", nullptr}};
         if (one.last_error) item["last_error"] = *one.last_error;
         items.push_back(std::move(item));
     }
@@ -47,7 +55,7 @@ std::string as_json(std::vector<projections::projection_status> const& all) {
 std::string as_table(std::vector<projections::projection_status> const& all) {
     std::vector<std::vector<std::string>> rows;
     for (auto const& one : all) {
-        rows.push_back({one.name, std::to_string(one.version),
+        rows.push_back({one.name, to_string(projections::build_id{one.version, one.build}),
                         grouped(static_cast<std::uint64_t>(one.position)),
                         grouped(static_cast<std::uint64_t>(one.head)),
                         grouped(static_cast<std::uint64_t>(one.lag_events)),

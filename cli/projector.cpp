@@ -25,14 +25,8 @@ struct projector_options {
     bool no_migrate = false;
 };
 
-std::vector<std::string> all_names() {
-    std::vector<std::string> names;
-    for (auto const& each : projections::create_all()) names.emplace_back(each->name());
-    return names;
-}
-
 void check_names(std::vector<std::string> const& wanted) {
-    auto const known = all_names();
+    auto const known = projections::projection_names();
     for (auto const& each : wanted) {
         if (std::find(known.begin(), known.end(), each) == known.end())
             throw configuration_error{
@@ -91,8 +85,8 @@ int run_projector(projector_options const& options) {
     process_server const http{from, reads.runner.get(), probes};
     reads.runner->start();
     fmt::print("linkledger {} projects {} of {}, fed by {}\n", LINKLEDGER_VERSION,
-               fmt::join(options.only.empty() ? all_names() : options.only, ", "), describe_backend(from),
-               from.nats_url.empty() ? "the log" : redact_url(from.nats_url));
+               fmt::join(options.only.empty() ? projections::projection_names() : options.only, ", "),
+               describe_backend(from), from.nats_url.empty() ? "the log" : redact_url(from.nats_url));
     std::fflush(stdout);
     return run_until_signal([&] {
         reads.stop();

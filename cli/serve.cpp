@@ -7,6 +7,7 @@
 #include "cli/subcommand.h"
 #include "eventlog/crypto.h"
 #include "projections/realtime/redis_reader.h"
+#include "projections/rebuild/manager.h"
 #include "projections/registry.h"
 
 #include <boost/asio/io_context.hpp>
@@ -96,6 +97,9 @@ public:
         }
         api::services services{*log_.log,     *writes_.committer,  *log_.keys,           *writes_.bus,
                                *reads_.store, reads_.runner.get(), tree_.published.get()};
+        rebuilds_ = std::make_unique<projections::rebuild_manager>(projections::rebuild_surroundings{
+            *reads_.source, *log_.keys, *reads_.store, bulk_readers_of(from), all_projections_});
+        services.rebuilds = rebuilds_.get();
         relay_ = open_relay(from, log_);
         if (relay_) services.probes.push_back(probe_of(*relay_));
         if (redis_) {
@@ -116,6 +120,7 @@ public:
     bool stop() {
         auto const until = std::chrono::steady_clock::now() + configuration_.shutdown_deadline;
         bool whole = application_->stop(configuration_.shutdown_deadline);
+        rebuilds_->stop();
         reads_.stop();
         writes_.bus->stop();
         auto const left = until - std::chrono::steady_clock::now();
@@ -149,6 +154,8 @@ private:
     std::unique_ptr<redis::client> redis_;
     std::unique_ptr<projections::realtime::redis_reader> counts_;
     read_side reads_;
+    std::vector<std::unique_ptr<projections::projection>> const all_projections_ = projections::create_all();
+    std::unique_ptr<projections::rebuild_manager> rebuilds_;
     write_side writes_;
     tree_side tree_;
     std::unique_ptr<eventlog::mirror::relay> relay_;

@@ -32,5 +32,7 @@ void add_relay(CLI::App& to, work& chosen);
 void add_mirror(CLI::App& to, work& chosen);
 void add_projector(CLI::App& to, work& chosen);
 void add_parked(CLI::App& to, work& chosen);
+void add_rebuild(CLI::App& to, work& chosen);
+void add_bench(CLI::App& to, work& chosen);
 
 }  // namespace linkledger::cli

@@ -13,12 +13,6 @@ constexpr std::size_t bar_width = 30;
 constexpr std::chrono::milliseconds redraw_pause{100};
 constexpr std::chrono::seconds plain_pause{5};
 
-std::string bar(std::uint64_t position, std::uint64_t total) {
-    std::size_t const filled =
-        std::min<std::size_t>(bar_width, position * bar_width / std::max<std::uint64_t>(total, 1));
-    return std::string(filled, '#') + std::string(bar_width - filled, '.');
-}
-
 /// Code points rather than bytes, so that columns with other letters stand straight too.
 std::size_t width(std::string const& text) {
     return static_cast<std::size_t>(
@@ -32,6 +26,12 @@ bool looks_like_a_number(std::string const& text) {
 }
 
 }  // namespace
+
+std::string bar(std::uint64_t position, std::uint64_t total) {
+    std::size_t const filled =
+        std::min<std::size_t>(bar_width, position * bar_width / std::max<std::uint64_t>(total, 1));
+    return std::string(filled, '#') + std::string(bar_width - filled, '.');
+}
 
 bool is_terminal(std::FILE* stream) {
     return ::isatty(::fileno(stream)) == 1;

@@ -17,6 +17,9 @@ namespace linkledger::cli {
 /// `850 ms`, `12 s`, `3 min 20 s`, `2 h 5 min`
 [[nodiscard]] std::string readable(std::chrono::milliseconds duration);
 
+/// `[####......]` without the brackets.
+[[nodiscard]] std::string bar(std::uint64_t position, std::uint64_t total);
+
 /// A line of progress with position, rate and time left. On a terminal it is redrawn in place ten times a
 /// second at most; elsewhere a plain line appears every five seconds, so that logs stay short.
 class progress {

@@ -1,6 +1,7 @@
 #include "migrations/migrator.h"
 
 #include <algorithm>
+#include <charconv>
 #include <filesystem>
 #include <map>
 #include <set>
@@ -22,6 +23,9 @@ struct applied_row {
     std::string name;
     domain::timestamp applied_at{};
     bool dirty = false;
+    /// An executable that knows this migration, and those before it, can do with this one there; none: it
+    /// cannot.
+    std::optional<std::int64_t> works_from;
 };
 
 struct recorded {
@@ -92,6 +96,25 @@ std::string label(std::int64_t number, std::string_view name) {
     return digits + "_" + std::string{name};
 }
 
+/// What a migration says of executables that do not know it: `-- works with executables from: 000009`.
+std::optional<std::int64_t> works_from(migration const& m) {
+    static constexpr std::string_view mark = "-- works with executables from: ";
+    auto const at = m.up.find(mark);
+    std::int64_t number = 0;
+    if (at == std::string_view::npos) return std::nullopt;
+    auto const text = m.up.substr(at + mark.size());
+    auto const [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+    return error == std::errc{} ? std::optional{number} : std::nullopt;
+}
+
+bool has_column(sql::connection& in, std::string const& table, std::string const& column) {
+    std::string const question =
+        in.dialect() == sql::dialect::sqlite
+            ? "SELECT 1 FROM pragma_table_info($1) WHERE name = $2"
+            : "SELECT 1 FROM pg_attribute WHERE attrelid = to_regclass($1) AND attname = $2";
+    return in.query_one(question, {table, column}, [](sql::row const&) { return true; }).has_value();
+}
+
 void make_table(sql::connection& in) {
     in.execute(
         in.dialect() == sql::dialect::sqlite
@@ -99,6 +122,11 @@ void make_table(sql::connection& in) {
               "applied_at TEXT NOT NULL, dirty INTEGER NOT NULL) STRICT"
             : "CREATE TABLE IF NOT EXISTS schema_migrations (number bigint PRIMARY KEY, name text NOT NULL, "
               "applied_at timestamptz NOT NULL, dirty boolean NOT NULL)");
+    // Tables of before 000010 do not have it.
+    if (!has_column(in, "schema_migrations", "works_from"))
+        in.execute(in.dialect() == sql::dialect::sqlite
+                       ? "ALTER TABLE schema_migrations ADD COLUMN works_from INTEGER"
+                       : "ALTER TABLE schema_migrations ADD COLUMN works_from bigint");
 }
 
 bool has_table(sql::connection& in, std::string const& table) {
@@ -113,10 +141,12 @@ bool has_table(sql::connection& in, std::string const& table) {
 
 std::vector<applied_row> rows_of(sql::connection& in) {
     if (!has_table(in, "schema_migrations")) return {};
-    return in.query_all("SELECT number, name, applied_at, dirty FROM schema_migrations ORDER BY number", {},
-                        [](sql::row const& r) {
-                            return applied_row{r.integer(0), r.text(1), r.time(2), r.boolean(3)};
-                        });
+    std::string const last = has_column(in, "schema_migrations", "works_from") ? "works_from" : "NULL";
+    return in.query_all(
+        "SELECT number, name, applied_at, dirty, " + last + " FROM schema_migrations ORDER BY number", {},
+        [](sql::row const& r) {
+            return applied_row{r.integer(0), r.text(1), r.time(2), r.boolean(3), r.integer_or_null(4)};
+        });
 }
 
 /// The names of the databases that this executable has migrations for.
@@ -148,6 +178,8 @@ migration const* find_embedded(sql::dialect dialect, std::int64_t number) {
 void refuse_unknown(sql::dialect dialect, std::vector<recorded> const& all) {
     for (auto const& [database, row] : all) {
         auto const* const known = find_embedded(dialect, row.number);
+        if (known == nullptr && row.works_from && *row.works_from <= embedded(dialect).back().number)
+            continue;
         if (known == nullptr)
             throw migration_error{"the database is newer than this executable: it holds migration " +
                                   label(row.number, row.name) +
@@ -172,8 +204,10 @@ migration const* next_missing(sql::dialect dialect, std::vector<recorded> const&
 
 void record(sql::connection& in, migration const& m, bool dirty) {
     auto const now = std::chrono::floor<std::chrono::microseconds>(std::chrono::system_clock::now());
-    in.execute("INSERT INTO schema_migrations (number, name, applied_at, dirty) VALUES ($1, $2, $3, $4)",
-               {m.number, sql::bind(m.name), now, dirty});
+    in.execute(
+        "INSERT INTO schema_migrations (number, name, applied_at, dirty, works_from) VALUES ($1, $2, $3, $4, "
+        "$5)",
+        {m.number, sql::bind(m.name), now, dirty, sql::bind(works_from(m))});
 }
 
 void forget(sql::connection& in, std::int64_t number) {
@@ -240,6 +274,9 @@ migration const* undo_last(databases& in) {
     refuse_unknown(in.dialect(), all);
     if (all.empty()) return nullptr;
     auto const* const last = find_embedded(in.dialect(), all.back().row.number);
+    if (last == nullptr)
+        throw migration_error{"migration " + label(all.back().row.number, all.back().row.name) +
+                              " was made by a newer executable; it alone can undo it"};
     if (last->name == log_migration) refuse_while_events_exist(in.main());
     try {
         change_database(in, last->database, [&](sql::connection& from) {

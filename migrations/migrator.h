@@ -56,9 +56,9 @@ public:
 };
 
 /// Applies what is missing, under a lock that makes processes starting at once take turns. Each migration is
-/// one transaction. Throws migration_error when the database holds a migration that this executable does not
-/// know ("newer than this executable"), sql::error when it cannot be reached. Makes the folder of a SQLite
-/// database. Returns what this call applied.
+/// one transaction. Throws migration_error when the database holds a migration that this executable neither
+/// knows nor, by what that migration says of itself, can do with ("newer than this executable"), sql::error
+/// when it cannot be reached. Makes the folder of a SQLite database. Returns what this call applied.
 std::vector<migration> up(target const& where, std::function<void(migration const&)> const& applied = {});
 
 /// Undoes the last `steps`. Refuses to go below the log's tables while they hold events.

@@ -24,6 +24,14 @@ void progress_board::set_local(std::string const& name, bool local) {
     changed_.notify_all();
 }
 
+void progress_board::forget_local(std::string const& name) {
+    std::lock_guard const lock{mutex_};
+    auto& at = places_.at(name);
+    if (at.local) at.position = 0;
+    at.local = false;
+    changed_.notify_all();
+}
+
 void progress_board::reached(std::string const& name, eventlog::position position) {
     finished done;
     {

@@ -29,6 +29,8 @@ public:
 
     /// Whether `reached` tells of this projection from now on.
     void set_local(std::string const& name, bool local);
+    /// `set_local(name, false)`, without a position that may be that of another version.
+    void forget_local(std::string const& name);
     void reached(std::string const& name, eventlog::position position);
 
     void when_at(std::string const& name, eventlog::position position, std::chrono::milliseconds deadline,

@@ -29,6 +29,8 @@ struct decoded_event {
 /// the decoded events of a page and each takes its own of them.
 using event_batch = std::span<decoded_event const* const>;
 
+class sorted_fold;
+
 /// Effects and checkpoint commit in one transaction, so every event is applied exactly once. No side effects
 /// beyond the transaction; the same events always give the same rows (ids come from event ids, times from the
 /// events), so that a rebuild equals the live model.
@@ -37,6 +39,7 @@ public:
     virtual ~projection() = default;
     [[nodiscard]] virtual std::string_view name() const = 0;
     /// Names the tables: `links` version 1 fills `links_v1`. Raised with every change of schema or meaning.
+    /// The object is used by several threads, for each build of the version.
     [[nodiscard]] virtual int version() const = 0;
     /// Event types it reads; others are skipped over.
     [[nodiscard]] virtual std::span<std::string_view const> event_types() const = 0;
@@ -49,6 +52,15 @@ public:
     /// Applies a batch within the caller's transaction; how events are cut into batches must not show in the
     /// rows. Throws sql::error. Keeps nothing between calls: a batch may be rolled back.
     virtual void apply(event_batch batch, sql::connection& transaction) = 0;
+
+    // How a rebuild may be faster than applying the log from its start in order; the rows are the same.
+
+    /// Each event makes rows of its own, whatever came before it: ranges of the log are applied in any order,
+    /// several at once, with the indexes made afterwards.
+    [[nodiscard]] virtual bool has_row_per_event() const { return false; }
+    /// What events contribute is sorted by what it concerns, and each row written once
+    /// (projections/rebuild/sorted_fold.h); null: not offered.
+    [[nodiscard]] virtual std::unique_ptr<sorted_fold> create_sorted_fold() const;
 };
 
 }  // namespace linkledger::projections

@@ -2,6 +2,7 @@
 
 #include "eventlog/codec.h"
 #include "projections/realtime/realtime_check.h"
+#include "projections/sql_text.h"
 
 #include <fmt/format.h>
 
@@ -51,9 +52,10 @@ stored_links read_links(read_store& store) {
     stored_links made;
     store.read("links", [&](snapshot const& now) {
         made.at = now.position;
-        now.rows.query("SELECT id, total_clicks, unique_clicks FROM links_v1", {}, [&](sql::row const& r) {
-            made.links[link_id{r.id(0)}] = {r.integer(1), r.integer(2), 0};
-        });
+        now.rows.query(at_version("SELECT id, total_clicks, unique_clicks FROM links_vN", now.build.version),
+                       {}, [&](sql::row const& r) {
+                           made.links[link_id{r.id(0)}] = {r.integer(1), r.integer(2), 0};
+                       });
     });
     return made;
 }

@@ -5,6 +5,7 @@
 #include "projections/event_source.h"
 #include "projections/projection.h"
 #include "projections/read_store.h"
+#include "projections/rebuild/meter.h"
 
 #include <boost/describe/class.hpp>
 #include <boost/describe/enum.hpp>
@@ -40,6 +41,7 @@ struct runner_options {
     /// Called on the thread of a projection that runs here when its checkpoint has moved, and when it begins
     /// to run here; must neither block nor throw.
     std::function<void(std::string_view projection)> moved{};
+    std::chrono::milliseconds versions_pause{500};  ///< Between looks at which versions there are.
 };
 
 enum class projection_state {
@@ -56,6 +58,8 @@ BOOST_DESCRIBE_ENUM(projection_state, elsewhere, standby, catching_up, live, pau
 struct projection_status {
     std::string name;
     int version = 1;
+    int build = 1;     ///< Which build of the version.
+    bool live = true;  ///< Reads are answered from it; false: ready to be, or kept after a switch.
     projection_state state = projection_state::stopped;
     eventlog::position position = 0;
     eventlog::position head = 0;
@@ -71,13 +75,16 @@ struct projection_status {
     double apply_seconds = 0;
 };
 BOOST_DESCRIBE_STRUCT(projection_status, (),
-                      (name, version, state, position, head, lag_events, lag_seconds, parked, last_error,
-                       batches, events, failures, rebuilds, apply_seconds))
+                      (name, version, build, live, state, position, head, lag_events, lag_seconds, parked,
+                       last_error, batches, events, failures, rebuilds, apply_seconds))
 
 /// Safe to call from any thread. Every projection has a thread of its own, so that none holds up another;
 /// events are read and decoded once for all that are at the same place.
 ///
-/// One runner at a time applies a projection, by the lock of read_store; others stand by. Failures of a store
+/// Which versions are fed is said by `projection_versions` (builds.h) and followed while it runs: those that
+/// are live, ready or kept, as far as `projections` has them.
+///
+/// One runner at a time applies a build, by the lock of read_store; others stand by. Failures of a store
 /// are retried for ever. An event that cannot be applied is parked with its error (table `parked_events`),
 /// later ones of the same aggregate behind it, and retried in order; the rest goes on. A checkpoint of
 /// another log id or epoch makes the projection start over.
@@ -90,7 +97,10 @@ public:
     runner(runner const&) = delete;
     runner& operator=(runner const&) = delete;
 
+    /// Throws forgotten_version.
     void start();
+    /// Looks at which versions there are, now.
+    void look_at_versions();
     /// Finishes the batches in hand and gives up the locks. Waiters get false. A second call changes nothing.
     void stop();
 
@@ -112,8 +122,11 @@ public:
     /// Whether this process has the projection's lock.
     [[nodiscard]] bool runs_here(std::string const& projection) const;
 
-    /// Blocks on the stores; what they do not tell is left as last known.
+    /// One for each version that there is, the live one of a projection before its others. Blocks on the
+    /// stores; what they do not tell is left as last known.
     [[nodiscard]] std::vector<projection_status> status();
+    /// The latest rebuild of each projection, in whatever process it runs or ran.
+    [[nodiscard]] std::vector<rebuild_status> rebuilds();
 
 private:
     struct state;

@@ -4,6 +4,19 @@
 
 namespace linkledger::projections {
 
+std::string at_version(std::string_view text, int version) {
+    static constexpr std::string_view mark = "_vN";
+    std::string made;
+    made.reserve(text.size());
+    for (;;) {
+        auto const at = text.find(mark);
+        made += text.substr(0, at);
+        if (at == std::string_view::npos) return made;
+        made += "_v" + std::to_string(version);
+        text.remove_prefix(at + mark.size());
+    }
+}
+
 std::string json_array(std::vector<domain::uuid> const& ids) {
     std::string text = "[";
     for (auto const& id : ids) {

@@ -5,6 +5,7 @@
 #include "eventlog/sql/connection.h"
 
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -15,6 +16,9 @@ template <typename... Cases>
 struct overloaded : Cases... {
     using Cases::operator()...;
 };
+
+/// SQL over tables that have several versions: `links_vN` becomes `links_v2`.
+[[nodiscard]] std::string at_version(std::string_view text, int version);
 
 /// Many ids as one parameter, for `is_one_of`.
 [[nodiscard]] std::string json_array(std::vector<domain::uuid> const& ids);

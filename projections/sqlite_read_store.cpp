@@ -1,7 +1,9 @@
-// Read models in SQLite: a file per projection version beside the log's.
+// Read models in SQLite: a file per build beside the log's, and one for which of them is live.
 
+#include "projections/projection.h"
 #include "projections/read_store.h"
 #include "projections/reader_pool.h"
+#include "projections/registry.h"
 
 #include <fcntl.h>
 #include <sys/file.h>
@@ -9,6 +11,7 @@
 
 #include <cerrno>
 #include <cstring>
+#include <filesystem>
 #include <map>
 #include <mutex>
 #include <string_view>
@@ -17,9 +20,9 @@
 namespace linkledger::projections {
 namespace {
 
-/// The version that reads are answered from.
-constexpr int active_version = 1;
 constexpr std::size_t readers_per_file = 4;
+constexpr std::size_t control_readers = 4;
+constexpr std::string_view extension = ".db";
 
 /// `flock` on a file beside the database; the kernel gives it up when the process dies.
 class file_lock final : public writer_lock {
@@ -33,16 +36,36 @@ private:
     int descriptor_;
 };
 
+std::unique_ptr<writer_lock> try_lock_file(std::string const& path) {
+    int const descriptor = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (descriptor < 0)
+        throw sql::error{sql::error::kind::unavailable, "cannot open " + path + ": " + std::strerror(errno)};
+    if (::flock(descriptor, LOCK_EX | LOCK_NB) == 0) return std::make_unique<file_lock>(descriptor);
+    ::close(descriptor);
+    return nullptr;
+}
+
+std::string stem_of(std::string const& db_path) {
+    std::string stem = db_path;
+    if (stem.ends_with(extension)) stem.resize(stem.size() - extension.size());
+    return stem;
+}
+
 class sqlite_read_store final : public read_store {
 public:
-    explicit sqlite_read_store(std::string db_path) : db_path_(std::move(db_path)) {}
+    explicit sqlite_read_store(std::string db_path)
+        : db_path_(std::move(db_path)),
+          control_path_(stem_of(db_path_) + ".projections" + std::string{extension}),
+          control_(opener(control_path_), control_readers) {}
 
     [[nodiscard]] sql::dialect dialect() const override { return sql::dialect::sqlite; }
 
-    std::unique_ptr<sql::connection> open_writer(std::string const& projection, int version) override {
+    std::unique_ptr<sql::connection> open_writer(std::string const& projection, build_id which) override {
+        auto const path = read_model_path(db_path_, projection, which);
+        if (!which.is_first()) copy_form(projection, which);
         sql::sqlite_options options;
         options.synchronous = sql::sqlite_options::sync::normal;
-        auto writer = sql::open_sqlite(read_model_path(db_path_, projection, version), options);
+        auto writer = sql::open_sqlite(path, options);
         // Clicks of many links dirty a page each. With 64 MB of WAL between its checkpoints a page is written
         // back once for many batches, and the syncs of a checkpoint seldom compete with those of the log.
         writer->execute_script(
@@ -50,57 +73,147 @@ public:
         return writer;
     }
 
-    std::unique_ptr<writer_lock> try_lock(std::string const& projection, int version,
+    std::unique_ptr<sql::connection> open_loader(std::string const& projection, build_id which) override {
+        auto loader = open_writer(projection, which);
+        loader->execute_script("PRAGMA cache_size=-65536; PRAGMA busy_timeout=30000;");
+        return loader;
+    }
+
+    std::unique_ptr<writer_lock> try_lock(std::string const& projection, build_id which,
                                           sql::connection& /*writer*/) override {
-        std::string const path = read_model_path(db_path_, projection, version) + ".lock";
-        int const descriptor = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-        if (descriptor < 0)
-            throw sql::error{sql::error::kind::unavailable,
-                             "cannot open " + path + ": " + std::strerror(errno)};
-        if (::flock(descriptor, LOCK_EX | LOCK_NB) == 0) return std::make_unique<file_lock>(descriptor);
-        ::close(descriptor);
-        return nullptr;
+        return try_lock_file(read_model_path(db_path_, projection, which) + ".lock");
+    }
+
+    std::unique_ptr<sql::connection> open_control() override { return sql::open_sqlite(control_path_, {}); }
+
+    std::unique_ptr<writer_lock> try_lock_rebuild(std::string const& projection,
+                                                  sql::connection& /*control*/) override {
+        return try_lock_file(stem_of(db_path_) + "." + projection + ".rebuild.lock");
+    }
+
+    void make_tables(projection const& of, build_id which) override {
+        if (!which.is_first()) copy_form(std::string{of.name()}, which);
+    }
+
+    void remove_tables(projection const& of, build_id which) override {
+        std::string const name{of.name()};
+        if (!which.is_first()) {
+            auto const path = read_model_path(db_path_, name, which);
+            // The file last: while it is there, the removal can be repeated.
+            for (auto const* const suffix : {"-wal", "-shm", ".lock", ""}) {
+                std::error_code ignored;
+                std::filesystem::remove(path + suffix, ignored);
+            }
+            forget_pool(name, which);
+            return;
+        }
+        auto const writer = open_writer(name, which);
+        {
+            sql::transaction turn{*writer, sql::connection::access::write};
+            for (auto const table : of.tables()) writer->execute("DELETE FROM " + std::string{table});
+            writer->execute("DELETE FROM parked_events");
+            writer->execute(
+                "UPDATE projection_checkpoints SET log_id = NULL, position = 0, recorded_at = NULL");
+            turn.commit();
+        }
+        writer->execute("VACUUM");
+    }
+
+    std::int64_t disk_bytes(projection const& of, build_id which) override {
+        std::int64_t bytes = 0;
+        auto const path = read_model_path(db_path_, std::string{of.name()}, which);
+        for (auto const* const suffix : {"", "-wal"}) {
+            std::error_code missing;
+            auto const size = std::filesystem::file_size(path + suffix, missing);
+            if (!missing) bytes += static_cast<std::int64_t>(size);
+        }
+        return bytes;
     }
 
     void read(std::string const& projection, std::function<void(snapshot const&)> const& work) override {
-        pool_of(projection).read([&](sql::connection& rows) {
-            auto const position =
-                rows.query_one("SELECT position FROM projection_checkpoints WHERE name = $1 AND active = 1",
-                               {projection}, [](sql::row const& r) { return r.integer(0); });
-            work({rows, position.value_or(0)});
+        std::optional<build_id> live;
+        control_.read([&](sql::connection& rows) {
+            live = rows.query_one(
+                "SELECT version, build FROM projection_versions WHERE name = $1 AND state = 'live'",
+                {projection}, [](sql::row const& r) {
+                    return build_id{static_cast<int>(r.integer(0)), static_cast<int>(r.integer(1))};
+                });
+        });
+        if (!live)
+            throw sql::error{sql::error::kind::unavailable, "no version of " + projection + " is live yet"};
+        require_readable(projection, live->version);
+        read_build(projection, *live, work);
+    }
+
+    void read_build(std::string const& projection, build_id which,
+                    std::function<void(snapshot const&)> const& work) override {
+        pool_of(projection, which)->read([&](sql::connection& rows) {
+            auto const position = rows.query_one(
+                "SELECT position FROM projection_checkpoints WHERE name = $1 AND version = $2",
+                {projection, std::int64_t{which.version}}, [](sql::row const& r) { return r.integer(0); });
+            work({rows, position.value_or(0), which});
         });
     }
 
 private:
-    reader_pool& pool_of(std::string const& projection) {
+    using pool_pointer = std::shared_ptr<reader_pool>;
+
+    static reader_pool::opener opener(std::string const& path) {
+        return [path] {
+            sql::sqlite_options options;
+            options.read_only = true;
+            options.synchronous = sql::sqlite_options::sync::normal;
+            return sql::open_sqlite(path, options);
+        };
+    }
+
+    pool_pointer pool_of(std::string const& projection, build_id which) {
         std::lock_guard const lock{mutex_};
-        auto& pool = pools_[projection];
-        if (!pool) {
-            auto const path = read_model_path(db_path_, projection, active_version);
-            pool = std::make_unique<reader_pool>(
-                [path] {
-                    sql::sqlite_options options;
-                    options.read_only = true;
-                    options.synchronous = sql::sqlite_options::sync::normal;
-                    return sql::open_sqlite(path, options);
-                },
-                readers_per_file);
-        }
-        return *pool;
+        auto& pool = pools_[{projection, which}];
+        if (!pool)
+            pool = std::make_shared<reader_pool>(opener(read_model_path(db_path_, projection, which)),
+                                                 readers_per_file);
+        return pool;
+    }
+
+    void forget_pool(std::string const& projection, build_id which) {
+        std::lock_guard const lock{mutex_};
+        pools_.erase({projection, which});
+    }
+
+    /// Makes the file of a further build with what the first build's has: tables, indexes, an unmoved
+    /// checkpoint.
+    void copy_form(std::string const& projection, build_id which) const {
+        auto const path = read_model_path(db_path_, projection, which);
+        auto const made = sql::open_sqlite(path, {});
+        sql::transaction turn{*made, sql::connection::access::write};
+        auto const there =
+            made->query_one("SELECT 1 FROM sqlite_master WHERE name = 'projection_checkpoints'", {},
+                            [](sql::row const&) { return true; });
+        if (there) return;
+        auto const first = sql::open_sqlite(read_model_path(db_path_, projection, which.version), {});
+        first->query(
+            "SELECT sql FROM sqlite_master WHERE sql IS NOT NULL AND name NOT LIKE 'sqlite_%' "
+            "AND tbl_name <> 'schema_migrations' ORDER BY CASE type WHEN 'table' THEN 0 ELSE 1 END, rowid",
+            {}, [&](sql::row const& r) { made->execute(r.text(0)); });
+        made->execute(
+            "INSERT INTO projection_checkpoints (name, version, active, epoch, position, updated_at) "
+            "VALUES ($1, $2, 0, 0, 0, $3)",
+            {projection, std::int64_t{which.version}, eventlog::timestamp{}});
+        turn.commit();
     }
 
     std::string db_path_;
+    std::string control_path_;
+    reader_pool control_;
     std::mutex mutex_;
-    std::map<std::string, std::unique_ptr<reader_pool>> pools_;
+    std::map<std::pair<std::string, build_id>, pool_pointer> pools_;
 };
 
 }  // namespace
 
-std::string read_model_path(std::string const& db_path, std::string const& projection, int version) {
-    constexpr std::string_view extension = ".db";
-    std::string stem = db_path;
-    if (stem.ends_with(extension)) stem.resize(stem.size() - extension.size());
-    return stem + "." + projection + "-v" + std::to_string(version) + std::string{extension};
+std::string read_model_path(std::string const& db_path, std::string const& projection, build_id which) {
+    return stem_of(db_path) + "." + projection + "-v" + to_string(which) + std::string{extension};
 }
 
 std::unique_ptr<read_store> create_sqlite_read_store(std::string const& db_path) {

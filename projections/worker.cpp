@@ -51,16 +51,41 @@ private:
 
 }  // namespace
 
-worker::worker(projection& runs, std::size_t number, worker_surroundings const& around)
-    : runs_(runs), number_(number), around_(around), name_(runs.name()) {
+worker::worker(projection& runs, build_id build, std::size_t number, worker_surroundings const& around)
+    : runs_(runs), build_(build), number_(number), around_(around), name_(runs.name()) {
     for (auto const type : runs.event_types()) types_.emplace(type);
     status_.name = name_;
     status_.version = runs.version();
+    status_.build = build.build;
+}
+
+void worker::set_live(bool live) {
+    {
+        std::lock_guard const lock{status_mutex_};
+        status_.live = live;
+    }
+    std::lock_guard const lock{board_mutex_};
+    if (live == live_) return;
+    live_ = live;
+    if (!live) return;
+    around_.board.set_local(name_, runs_here_);
+    if (!runs_here_) return;
+    around_.board.reached(name_, told_);
+    if (around_.options.moved) around_.options.moved(name_);
+}
+
+void worker::tell_board() {
+    std::lock_guard const lock{board_mutex_};
+    told_ = at_.position;
+    if (!std::exchange(runs_here_, true) && live_) around_.board.set_local(name_, true);
+    if (!live_) return;
+    around_.board.reached(name_, told_);
+    if (around_.options.moved) around_.options.moved(name_);
 }
 
 void worker::run() {
     auto pause = around_.options.retry_pause_min;
-    while (!around_.gate.stopped()) {
+    while (!around_.gate.stopped() && !let_go_) {
         try {
             if (!lock_ && !acquire()) {
                 note_state(projection_state::standby);
@@ -80,6 +105,7 @@ void worker::run() {
         around_.gate.sleep_for(pause);
         pause = std::min(pause * 2, around_.options.retry_pause_max);
     }
+    around_.feed.leave(number_);
     release();
     note_state(projection_state::stopped);
 }
@@ -92,15 +118,14 @@ projection_status worker::known_status() const {
 // ---- Taking over and letting go ---------------------------------------------------------------------------
 
 bool worker::acquire() {
-    if (!writer_ || !writer_->usable()) writer_ = around_.store.open_writer(name_, runs_.version());
-    lock_ = around_.store.try_lock(name_, runs_.version(), *writer_);
+    if (!writer_ || !writer_->usable()) writer_ = around_.store.open_writer(name_, build_);
+    lock_ = around_.store.try_lock(name_, build_, *writer_);
     if (!lock_) return false;
     adopt(value_or_throw(around_.source.head()));
     load_parked_events();
     next_parked_retry_ = clock::now();
-    spdlog::info("projection {} v{}: runs here from position {}", name_, runs_.version(), at_.position);
-    around_.board.set_local(name_, true);
-    tell_position();
+    spdlog::info("projection {} v{}: runs here from position {}", name_, to_string(build_), at_.position);
+    tell_board();
     return true;
 }
 
@@ -124,7 +149,11 @@ void worker::adopt(eventlog::log_head const& head) {
 }
 
 void worker::release() {
-    around_.board.set_local(name_, false);
+    {
+        std::lock_guard const lock{board_mutex_};
+        runs_here_ = false;
+        if (live_) around_.board.set_local(name_, false);
+    }
     lock_.reset();
     writer_.reset();
 }
@@ -136,7 +165,7 @@ void worker::check_history() {
     if (head.log_id == at_.log_id && head.epoch == at_.epoch && head.last >= at_.position) return;
     adopt(head);
     load_parked_events();
-    tell_position();
+    tell_board();
 }
 
 // ---- Batches ----------------------------------------------------------------------------------------------
@@ -239,7 +268,7 @@ void worker::commit(share const& what, checkpoint const& to) {
         status_.position = at_.position;
         status_.parked = static_cast<std::int64_t>(parked_.size());
     }
-    tell_position();
+    tell_board();
 }
 
 /// An event of an aggregate that has parked events waits behind them.
@@ -340,11 +369,6 @@ bool worker::retry(parked_event const& event, std::string& why) {
 }
 
 // ---- What others see --------------------------------------------------------------------------------------
-
-void worker::tell_position() {
-    around_.board.reached(name_, at_.position);
-    if (around_.options.moved) around_.options.moved(name_);
-}
 
 void worker::note_state(projection_state now) {
     std::lock_guard const lock{status_mutex_};

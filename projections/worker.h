@@ -31,10 +31,15 @@ struct worker_surroundings {
 
 class worker {
 public:
-    worker(projection& runs, std::size_t number, worker_surroundings const& around);
+    worker(projection& runs, build_id build, std::size_t number, worker_surroundings const& around);
 
-    /// Until the gate is stopped.
+    /// Until the gate is stopped, or `let_go` is called.
     void run();
+    /// Finishes the batch in hand and ends `run`.
+    void let_go() { let_go_ = true; }
+    /// Whether reads are answered from what this one fills: whether the board hears of it.
+    void set_live(bool live);
+    [[nodiscard]] build_id build() const { return build_; }
     void retry_parked() { retry_parked_ = true; }
 
     /// What this process knows of it; `head` and lag are not filled in. From any thread.
@@ -63,11 +68,12 @@ private:
     void retry_parked_events();
     [[nodiscard]] bool retry(parked_event const& event, std::string& why);
     void load_parked_events();
-    void tell_position();
+    void tell_board();
     void note_state(projection_state now);
     void note_failure(std::string const& what);
 
     projection& runs_;
+    build_id build_;
     std::size_t number_;
     worker_surroundings around_;
     std::string name_;
@@ -84,6 +90,11 @@ private:
     clock::time_point next_parked_retry_{};
     clock::time_point next_parked_look_{};
     std::atomic<bool> retry_parked_ = false;
+    std::atomic<bool> let_go_ = false;
+    std::mutex board_mutex_;  ///< Who is live changes while batches are applied.
+    bool live_ = false;
+    bool runs_here_ = false;
+    eventlog::position told_ = 0;
 
     mutable std::mutex status_mutex_;
     projection_status status_;

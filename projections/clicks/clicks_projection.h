@@ -11,6 +11,7 @@ public:
     [[nodiscard]] int version() const override { return 1; }
     [[nodiscard]] std::span<std::string_view const> event_types() const override;
     [[nodiscard]] std::span<std::string_view const> tables() const override;
+    [[nodiscard]] bool has_row_per_event() const override { return true; }
     void apply(event_batch batch, sql::connection& transaction) override;
 };
 

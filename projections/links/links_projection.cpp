@@ -3,8 +3,9 @@
 
 #include "projections/links/links_projection.h"
 
-#include "eventlog/crypto.h"
-#include "projections/fold.h"
+#include "projections/links/countries.h"
+#include "projections/links/link_fold.h"
+#include "projections/links/links_rebuild.h"
 #include "projections/sql_text.h"
 
 #include <algorithm>
@@ -24,47 +25,30 @@ using domain::timestamp;
 constexpr std::array<std::string_view, 7> types{"link.created", "link.updated", "link.disabled",
                                                 "link.enabled", "link.deleted", "link.restored",
                                                 "link.clicked"};
-constexpr std::array<std::string_view, 4> table_names{"links_v1", "link_visitors_v1", "tags_v1",
-                                                      "link_tags_v1"};
+constexpr std::array<std::string_view, 4> tables_of_v1{"links_v1", "link_visitors_v1", "tags_v1",
+                                                       "link_tags_v1"};
+constexpr std::array<std::string_view, 4> tables_of_v2{"links_v2", "link_visitors_v2", "tags_v2",
+                                                       "link_tags_v2"};
 
-/// A row of links_v1, its counters apart.
-struct link_state {
-    domain::user_id user_id;
-    domain::workspace_id workspace_id;
-    std::optional<domain::domain_id> domain_id;
-    std::string url;
-    std::string short_code;
-    std::optional<std::string> title, description, favicon_url, og_image_url;
-    bool is_active = true;
-    bool has_password = false;
-    std::optional<timestamp> expires_at;
-    std::optional<std::int64_t> max_clicks;
-    std::optional<std::string> utm_source, utm_medium, utm_campaign, utm_term, utm_content;
-    timestamp created_at, updated_at;
-    std::optional<timestamp> deleted_at;
-
-    bool stored = false;      ///< The table has it.
-    bool code_moved = false;  ///< Its place in the index of short codes is another than the stored one.
-    std::optional<std::vector<std::string>> tags{};  ///< Set: these replace the stored ones.
-    timestamp tagged_at{};
+/// The tables of one version.
+struct versioned {
+    sql::connection& rows;
+    int version;
+    [[nodiscard]] std::string named(std::string_view text) const { return at_version(text, version); }
+    [[nodiscard]] sql::dialect dialect() const { return rows.dialect(); }
+    void execute(std::string const& text, sql::parameters const& values) const {
+        rows.execute(at_version(text, version), values);
+    }
+    void execute_values(std::string const& text, std::vector<std::string> const& value_types,
+                        std::vector<sql::parameters> const& table) const {
+        rows.execute_values(at_version(text, version), value_types, table);
+    }
 };
 
-struct link_clicks {
-    std::int64_t total = 0;
-    std::set<std::string> visitors;
-};
-
-struct batch_effects {
-    std::unordered_map<link_id, link_state> links;
-    std::map<link_id, link_clicks> clicks;
-    std::map<domain::uuid, sql::parameters> tags;  ///< Rows of tags_v1 by id, also of tags given up again.
-};
-
-[[nodiscard]] std::unordered_map<link_id, link_state> load_touched(event_batch batch, sql::connection& from);
-void fold(batch_effects& into, decoded_event const& event);
-void write_links(batch_effects const& effects, sql::connection& to);
-void write_tags(batch_effects const& effects, sql::connection& to);
-void write_clicks(batch_effects const& effects, sql::connection& to);
+[[nodiscard]] std::unordered_map<link_id, link_state> load_touched(event_batch batch, versioned const& from);
+void write_links(batch_effects const& effects, versioned const& to);
+void write_tags(batch_effects const& effects, versioned const& to);
+void write_clicks(batch_effects const& effects, versioned const& to);
 
 }  // namespace
 
@@ -73,16 +57,21 @@ std::span<std::string_view const> links_projection::event_types() const {
 }
 
 std::span<std::string_view const> links_projection::tables() const {
-    return table_names;
+    return version_ == 1 ? tables_of_v1 : tables_of_v2;
+}
+
+std::unique_ptr<sorted_fold> links_projection::create_sorted_fold() const {
+    return links::create_sorted_fold(version_);
 }
 
 void links_projection::apply(event_batch batch, sql::connection& transaction) {
+    versioned const tables{transaction, version_};
     batch_effects effects;
-    effects.links = load_touched(batch, transaction);
+    effects.links = load_touched(batch, tables);
     for (auto const* event : batch) fold(effects, *event);
-    write_links(effects, transaction);
-    write_tags(effects, transaction);
-    write_clicks(effects, transaction);
+    write_links(effects, tables);
+    write_tags(effects, tables);
+    write_clicks(effects, tables);
 }
 
 namespace {
@@ -94,7 +83,7 @@ constexpr std::string_view select_links =
     "og_image_url, "
     "is_active, has_password, expires_at, max_clicks, utm_source, utm_medium, utm_campaign, utm_term, "
     "utm_content, "
-    "created_at, updated_at, deleted_at FROM links_v1 WHERE ";
+    "created_at, updated_at, deleted_at FROM links_vN WHERE ";
 
 link_state read_link(sql::row const& r) {
     link_state link;
@@ -124,7 +113,7 @@ link_state read_link(sql::row const& r) {
 }
 
 /// The stored rows of links that the batch changes; those that it creates are not stored yet.
-std::unordered_map<link_id, link_state> load_touched(event_batch batch, sql::connection& from) {
+std::unordered_map<link_id, link_state> load_touched(event_batch batch, versioned const& from) {
     std::unordered_set<link_id> created;
     std::unordered_set<link_id> changed;
     for (auto const* event : batch) {
@@ -143,127 +132,12 @@ std::unordered_map<link_id, link_state> load_touched(event_batch batch, sql::con
     }
     std::unordered_map<link_id, link_state> found;
     if (wanted.empty()) return found;
-    from.query(std::string{select_links} + is_one_of(from.dialect(), "id", "$1"), {json_array(wanted)},
-               [&](sql::row const& r) { found.emplace(link_id{r.id(0)}, read_link(r)); });
+    from.rows.query(from.named(select_links) + is_one_of(from.dialect(), "id", "$1"), {json_array(wanted)},
+                    [&](sql::row const& r) { found.emplace(link_id{r.id(0)}, read_link(r)); });
     return found;
 }
 
-// ---- Folding --------------------------------------------------------------------------------------------
-
-link_state& find_link(batch_effects& in, link_id const& id, decoded_event const& event) {
-    auto const found = in.links.find(id);
-    if (found == in.links.end())
-        throw sql::error{sql::error::kind::other, event.stored.body.type + " of a link that does not exist"};
-    found->second.updated_at = event.stored.recorded_at;
-    return found->second;
-}
-
-/// A tag's id follows from its workspace and name, so no lookup is needed and a rebuild finds the same
-/// (a version 8 UUID, RFC 9562 section 5.8).
-domain::uuid tag_id(domain::workspace_id const& workspace, std::string const& name) {
-    std::string text = "tag\n";
-    text.append(reinterpret_cast<char const*>(workspace.value.bytes.data()), workspace.value.bytes.size());
-    auto const hash = eventlog::sha256(text + name);
-    domain::uuid id;
-    std::copy_n(hash.begin(), id.bytes.size(), id.bytes.begin());
-    id.bytes[6] = static_cast<std::uint8_t>((id.bytes[6] & 0x0F) | 0x80);
-    id.bytes[8] = static_cast<std::uint8_t>((id.bytes[8] & 0x3F) | 0x80);
-    return id;
-}
-
-void set_tags(batch_effects& into, link_state& link, std::vector<std::string> const& names, timestamp at) {
-    link.tags = names;
-    link.tagged_at = at;
-    for (auto const& name : names) {
-        auto const id = tag_id(link.workspace_id, name);
-        into.tags.try_emplace(id, sql::parameters{id, link.workspace_id.value, name, at});
-    }
-}
-
-void create(batch_effects& into, events::created const& e, timestamp at) {
-    link_state link;
-    link.user_id = e.user_id;
-    link.workspace_id = e.workspace_id;
-    link.domain_id = e.domain_id;
-    link.url = e.url;
-    link.short_code = e.short_code;
-    link.title = e.title;
-    link.description = e.description;
-    link.favicon_url = e.favicon_url;
-    link.og_image_url = e.og_image_url;
-    link.has_password = e.has_password;
-    link.expires_at = e.expires_at;
-    link.max_clicks = e.max_clicks;
-    link.utm_source = e.utm_source;
-    link.utm_medium = e.utm_medium;
-    link.utm_campaign = e.utm_campaign;
-    link.utm_term = e.utm_term;
-    link.utm_content = e.utm_content;
-    link.created_at = link.updated_at = at;
-    if (!e.tags.empty()) set_tags(into, link, e.tags, at);
-    into.links.insert_or_assign(e.link_id, std::move(link));
-}
-
-template <typename T>
-void change(T& field, std::optional<T> const& to) {
-    if (to) field = *to;
-}
-
-void update(batch_effects& into, link_state& link, events::changes const& after, timestamp at) {
-    link.code_moved |= after.short_code.has_value();
-    change(link.url, after.url);
-    change(link.short_code, after.short_code);
-    change(link.title, after.title);
-    change(link.description, after.description);
-    change(link.favicon_url, after.favicon_url);
-    change(link.og_image_url, after.og_image_url);
-    change(link.has_password, after.has_password);
-    change(link.expires_at, after.expires_at);
-    change(link.max_clicks, after.max_clicks);
-    change(link.utm_source, after.utm_source);
-    change(link.utm_medium, after.utm_medium);
-    change(link.utm_campaign, after.utm_campaign);
-    change(link.utm_term, after.utm_term);
-    change(link.utm_content, after.utm_content);
-    if (after.tags) set_tags(into, link, *after.tags, at);
-}
-
-void count(batch_effects& into, domain::click::clicked const& e) {
-    if (e.is_bot) return;
-    auto& clicks = into.clicks[e.link_id];
-    ++clicks.total;
-    // An erased visitor counts as a click and can no longer be told from others.
-    if (e.personal && !e.personal->visitor.empty()) clicks.visitors.insert(e.personal->visitor);
-}
-
-void fold(batch_effects& into, decoded_event const& event) {
-    timestamp const at = event.stored.recorded_at;
-    std::visit(
-        overloaded{
-            [&](events::created const& e) { create(into, e, at); },
-            [&](events::updated const& e) { update(into, find_link(into, e.link_id, event), e.after, at); },
-            [&](events::disabled const& e) { find_link(into, e.link_id, event).is_active = false; },
-            [&](events::enabled const& e) { find_link(into, e.link_id, event).is_active = true; },
-            [&](events::deleted const& e) {
-                auto& link = find_link(into, e.link_id, event);
-                link.deleted_at = at;
-                link.code_moved = true;
-            },
-            [&](events::restored const& e) {
-                auto& link = find_link(into, e.link_id, event);
-                link.deleted_at.reset();
-                link.code_moved = true;
-            },
-            [&](domain::click::clicked const& e) { count(into, e); }, [](auto const&) {}},
-        event.event);
-}
-
 // ---- Writing --------------------------------------------------------------------------------------------
-
-std::string search_text(link_state const& link) {
-    return fold_case(link.short_code + '\n' + link.url + '\n' + link.title.value_or("") + '\n' +
-                     link.description.value_or(""));
-}
 
 template <typename Key>
 std::vector<sql::parameters> rows_of(std::map<Key, sql::parameters> const& by_key) {
@@ -273,76 +147,56 @@ std::vector<sql::parameters> rows_of(std::map<Key, sql::parameters> const& by_ke
     return rows;
 }
 
-sql::parameters to_row(link_id const& id, link_state const& link) {
-    return {sql::bind(id),
-            sql::bind(link.user_id),
-            sql::bind(link.workspace_id),
-            sql::bind(link.domain_id),
-            sql::bind(link.url),
-            sql::bind(link.short_code),
-            sql::bind(link.title),
-            sql::bind(link.description),
-            sql::bind(link.favicon_url),
-            sql::bind(link.og_image_url),
-            sql::bind(link.is_active),
-            sql::bind(link.has_password),
-            sql::bind(link.expires_at),
-            sql::bind(link.max_clicks),
-            sql::bind(link.utm_source),
-            sql::bind(link.utm_medium),
-            sql::bind(link.utm_campaign),
-            sql::bind(link.utm_term),
-            sql::bind(link.utm_content),
-            sql::bind(fold_case(link.title.value_or(""))),
-            sql::bind(search_text(link)),
-            sql::bind(link.created_at),
-            sql::bind(link.updated_at),
-            sql::bind(link.deleted_at)};
-}
-
 /// Takes the rows whose code moves out of the index of short codes, so that two links may exchange codes
 /// within a batch, whatever the order in which they are written.
-void free_moved_codes(batch_effects const& effects, sql::connection& to) {
+void free_moved_codes(batch_effects const& effects, versioned const& to) {
     std::vector<domain::uuid> moved;
     for (auto const& [id, link] : effects.links) {
         if (link.stored && link.code_moved) moved.push_back(id.value);
     }
     if (moved.empty()) return;
-    to.execute("UPDATE links_v1 SET deleted_at = created_at WHERE deleted_at IS NULL AND " +
+    to.execute("UPDATE links_vN SET deleted_at = created_at WHERE deleted_at IS NULL AND " +
                    is_one_of(to.dialect(), "id", "$1"),
                {json_array(moved)});
 }
 
-void write_links(batch_effects const& effects, sql::connection& to) {
+std::string names_of(std::span<char const* const> columns) {
+    std::string names;
+    for (auto const* each : columns) names += (names.empty() ? "" : ", ") + std::string{each};
+    return names;
+}
+
+void write_links(batch_effects const& effects, versioned const& to) {
     if (effects.links.empty()) return;
     free_moved_codes(effects, to);
     std::vector<sql::parameters> rows;
     rows.reserve(effects.links.size());
     for (auto const& [id, link] : effects.links) rows.push_back(to_row(id, link));
     to.execute_values(
-        "INSERT INTO links_v1 (id, user_id, workspace_id, domain_id, url, short_code, title, description, "
-        "favicon_url, og_image_url, is_active, has_password, expires_at, max_clicks, utm_source, utm_medium, "
-        "utm_campaign, utm_term, utm_content, title_folded, search_text, created_at, updated_at, deleted_at) "
-        "SELECT column1, column2, column3, column4, column5, column6, column7, column8, column9, column10, "
-        "column11, column12, column13, column14, column15, column16, column17, column18, column19, column20, "
-        "column21, column22, column23, column24 FROM {values} AS v WHERE true "
-        "ON CONFLICT (id) DO UPDATE SET url = excluded.url, short_code = excluded.short_code, "
-        "title = excluded.title, description = excluded.description, favicon_url = excluded.favicon_url, "
-        "og_image_url = excluded.og_image_url, is_active = excluded.is_active, "
-        "has_password = excluded.has_password, expires_at = excluded.expires_at, "
-        "max_clicks = excluded.max_clicks, utm_source = excluded.utm_source, utm_medium = "
-        "excluded.utm_medium, "
-        "utm_campaign = excluded.utm_campaign, utm_term = excluded.utm_term, "
-        "utm_content = excluded.utm_content, title_folded = excluded.title_folded, "
-        "search_text = excluded.search_text, updated_at = excluded.updated_at, deleted_at = "
-        "excluded.deleted_at",
+        "INSERT INTO links_vN (" + names_of(link_columns) +
+            ") "
+            "SELECT column1, column2, column3, column4, column5, column6, column7, column8, column9, "
+            "column10, "
+            "column11, column12, column13, column14, column15, column16, column17, column18, column19, "
+            "column20, "
+            "column21, column22, column23, column24 FROM {values} AS v WHERE true "
+            "ON CONFLICT (id) DO UPDATE SET url = excluded.url, short_code = excluded.short_code, "
+            "title = excluded.title, description = excluded.description, favicon_url = excluded.favicon_url, "
+            "og_image_url = excluded.og_image_url, is_active = excluded.is_active, "
+            "has_password = excluded.has_password, expires_at = excluded.expires_at, "
+            "max_clicks = excluded.max_clicks, utm_source = excluded.utm_source, utm_medium = "
+            "excluded.utm_medium, "
+            "utm_campaign = excluded.utm_campaign, utm_term = excluded.utm_term, "
+            "utm_content = excluded.utm_content, title_folded = excluded.title_folded, "
+            "search_text = excluded.search_text, updated_at = excluded.updated_at, deleted_at = "
+            "excluded.deleted_at",
         {"uuid", "uuid", "uuid",    "uuid",    "text",        "text",        "text",        "text",
          "text", "text", "boolean", "boolean", "timestamptz", "bigint",      "text",        "text",
          "text", "text", "text",    "text",    "text",        "timestamptz", "timestamptz", "timestamptz"},
         rows);
 }
 
-void write_tags(batch_effects const& effects, sql::connection& to) {
+void write_tags(batch_effects const& effects, versioned const& to) {
     std::vector<domain::uuid> untagged;
     std::map<std::pair<domain::uuid, domain::uuid>, sql::parameters> link_tags;
     for (auto const& [id, link] : effects.links) {
@@ -355,28 +209,47 @@ void write_tags(batch_effects const& effects, sql::connection& to) {
         }
     }
     if (!untagged.empty())
-        to.execute("DELETE FROM link_tags_v1 WHERE " + is_one_of(to.dialect(), "link_id", "$1"),
+        to.execute("DELETE FROM link_tags_vN WHERE " + is_one_of(to.dialect(), "link_id", "$1"),
                    {json_array(untagged)});
     if (!effects.tags.empty())
         to.execute_values(
-            "INSERT INTO tags_v1 (id, workspace_id, name, created_at) "
+            "INSERT INTO tags_vN (id, workspace_id, name, created_at) "
             "SELECT column1, column2, column3, column4 FROM {values} AS v WHERE true "
             "ON CONFLICT DO NOTHING",
             {"uuid", "uuid", "text", "timestamptz"}, rows_of(effects.tags));
     if (!link_tags.empty())
         to.execute_values(
-            "INSERT INTO link_tags_v1 (link_id, tag_id, place, created_at) "
+            "INSERT INTO link_tags_vN (link_id, tag_id, place, created_at) "
             "SELECT column1, column2, column3, column4 FROM {values} AS v",
             {"uuid", "uuid", "bigint", "timestamptz"}, rows_of(link_tags));
 }
 
+/// Adds what the batch counted to what is stored.
+void add_countries(batch_effects const& effects, std::vector<domain::uuid> const& links,
+                   versioned const& to) {
+    std::vector<sql::parameters> rows;
+    to.rows.query(
+        to.named("SELECT id, clicks_by_country FROM links_vN WHERE ") + is_one_of(to.dialect(), "id", "$1"),
+        {json_array(links)}, [&](sql::row const& r) {
+            auto counts = read_countries(r.text(1));
+            for (auto const& [country, clicks] : effects.clicks.at(link_id{r.id(0)}).countries)
+                counts[country] += clicks;
+            rows.push_back({r.id(0), to_json_text(counts)});
+        });
+    to.execute_values(
+        "UPDATE links_vN SET clicks_by_country = v.column2 FROM {values} AS v WHERE links_vN.id = v.column1",
+        {"uuid", "jsonb"}, rows);
+}
+
 /// One row per link and visitor; a link's clicks stand in its first row. Only visitors that are not in the
 /// table yet raise unique_clicks.
-void write_clicks(batch_effects const& effects, sql::connection& to) {
+void write_clicks(batch_effects const& effects, versioned const& to) {
     if (effects.clicks.empty()) return;
     std::vector<sql::parameters> rows;
+    std::vector<domain::uuid> with_countries;
     for (auto const& [id, clicks] : effects.clicks) {
         std::int64_t total = clicks.total;
+        if (!clicks.countries.empty()) with_countries.push_back(id.value);
         if (clicks.visitors.empty()) rows.push_back({id.value, nullptr, total});
         for (auto const& visitor : clicks.visitors) {
             rows.push_back({id.value, visitor, total});
@@ -385,17 +258,18 @@ void write_clicks(batch_effects const& effects, sql::connection& to) {
     }
     std::vector<std::string> const value_types{"uuid", "text", "bigint"};
     to.execute_values(
-        "UPDATE links_v1 SET total_clicks = links_v1.total_clicks + d.clicks, "
-        "unique_clicks = links_v1.unique_clicks + d.fresh FROM (SELECT v.column1 AS link_id, "
+        "UPDATE links_vN SET total_clicks = links_vN.total_clicks + d.clicks, "
+        "unique_clicks = links_vN.unique_clicks + d.fresh FROM (SELECT v.column1 AS link_id, "
         "sum(v.column3) AS clicks, sum(CASE WHEN v.column2 IS NOT NULL AND NOT EXISTS (SELECT 1 "
-        "FROM link_visitors_v1 AS k WHERE k.link_id = v.column1 AND k.visitor_id = v.column2) "
+        "FROM link_visitors_vN AS k WHERE k.link_id = v.column1 AND k.visitor_id = v.column2) "
         "THEN 1 ELSE 0 END) AS fresh FROM {values} AS v GROUP BY v.column1) AS d "
-        "WHERE links_v1.id = d.link_id",
+        "WHERE links_vN.id = d.link_id",
         value_types, rows);
     to.execute_values(
-        "INSERT INTO link_visitors_v1 (link_id, visitor_id) SELECT column1, column2 "
+        "INSERT INTO link_visitors_vN (link_id, visitor_id) SELECT column1, column2 "
         "FROM {values} AS v WHERE column2 IS NOT NULL ON CONFLICT DO NOTHING",
         value_types, rows);
+    if (to.version >= countries_since && !with_countries.empty()) add_countries(effects, with_countries, to);
 }
 
 }  // namespace

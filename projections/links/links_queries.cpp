@@ -3,6 +3,7 @@
 #include "projections/links/links_queries.h"
 
 #include "projections/fold.h"
+#include "projections/links/countries.h"
 #include "projections/sql_text.h"
 
 #include <unordered_map>
@@ -17,7 +18,15 @@ constexpr std::string_view columns =
     "l.utm_campaign, l.utm_term, l.utm_content, l.total_clicks, l.unique_clicks, l.created_at, l.updated_at, "
     "l.deleted_at";
 
-link_row read_link(sql::row const& r) {
+/// What version 2 adds.
+constexpr std::string_view newer_columns = ", l.clicks_by_country";
+constexpr int newer_column = 24;
+
+std::string columns_of(int version) {
+    return version >= 2 ? std::string{columns} + std::string{newer_columns} : std::string{columns};
+}
+
+link_row read_link(sql::row const& r, int version) {
     link_row link;
     link.id = {r.id(0)};
     link.workspace_id = {r.id(1)};
@@ -43,10 +52,12 @@ link_row read_link(sql::row const& r) {
     link.created_at = r.time(21);
     link.updated_at = r.time(22);
     link.deleted_at = r.time_or_null(23);
+    if (version >= 2) link.clicks_by_country = parse_countries(r.text(newer_column));
     return link;
 }
 
-void add_tags(sql::connection& rows, std::vector<link_row>& links) {
+void add_tags(snapshot const& now, std::vector<link_row>& links) {
+    sql::connection& rows = now.rows;
     if (links.empty()) return;
     std::unordered_map<domain::uuid, link_row*> by_id;
     std::vector<domain::uuid> ids;
@@ -54,9 +65,12 @@ void add_tags(sql::connection& rows, std::vector<link_row>& links) {
         by_id.emplace(link.id.value, &link);
         ids.push_back(link.id.value);
     }
-    rows.query("SELECT k.link_id, t.name FROM link_tags_v1 AS k JOIN tags_v1 AS t ON t.id = k.tag_id WHERE " +
-                   is_one_of(rows.dialect(), "k.link_id", "$1") + " ORDER BY k.link_id, k.place",
-               {json_array(ids)}, [&](sql::row const& r) { by_id.at(r.id(0))->tags.push_back(r.text(1)); });
+    rows.query(
+        at_version(
+            "SELECT k.link_id, t.name FROM link_tags_vN AS k JOIN tags_vN AS t ON t.id = k.tag_id WHERE " +
+                is_one_of(rows.dialect(), "k.link_id", "$1") + " ORDER BY k.link_id, k.place",
+            now.build.version),
+        {json_array(ids)}, [&](sql::row const& r) { by_id.at(r.id(0))->tags.push_back(r.text(1)); });
 }
 
 conditions conditions_of(link_list_query const& query, sql::dialect dialect) {
@@ -71,12 +85,20 @@ conditions conditions_of(link_list_query const& query, sql::dialect dialect) {
     }
     if (query.tag)
         which.require(
-            "l.id IN (SELECT k.link_id FROM link_tags_v1 AS k JOIN tags_v1 AS t ON t.id = k.tag_id "
+            "l.id IN (SELECT k.link_id FROM link_tags_vN AS k JOIN tags_vN AS t ON t.id = k.tag_id "
             "WHERE t.name = " +
             which.value(*query.tag) + ")");
     if (query.search && !query.search->empty())
         which.require(contains(dialect, "l.search_text", which.value(fold_case(*query.search))));
     return which;
+}
+
+/// A condition may have a table of its own in it.
+std::int64_t count_links(sql::connection& rows, conditions const& which, int version) {
+    return rows
+        .query_one(at_version("SELECT count(*) FROM links_vN AS l" + which.where(), version), which.values(),
+                   [](sql::row const& r) { return r.integer(0); })
+        .value_or(0);
 }
 
 std::string order_of(link_list_query const& query) {
@@ -95,26 +117,31 @@ std::string order_of(link_list_query const& query) {
 
 }  // namespace
 
-page_of<link_row> list_links(sql::connection& rows, link_list_query const& query) {
+page_of<link_row> list_links(snapshot const& now, link_list_query const& query) {
+    sql::connection& rows = now.rows;
+    int const version = now.build.version;
     conditions which = conditions_of(query, rows.dialect());
     page_of<link_row> page;
     page.page = query.page.page;
     page.per_page = query.page.per_page;
-    page.total_count = count_rows(rows, "links_v1 AS l", which);
-    std::string text = "SELECT " + std::string{columns} + " FROM links_v1 AS l" + which.where() +
+    page.total_count = count_links(rows, which, version);
+    std::string text = "SELECT " + columns_of(version) + " FROM links_vN AS l" + which.where() +
                        " ORDER BY " + order_of(query);
     text += " LIMIT " + which.value(query.page.per_page);
     text += " OFFSET " + which.value(query.page.offset());
-    page.items = rows.query_all(text, which.values(), read_link);
-    add_tags(rows, page.items);
+    page.items = rows.query_all(at_version(text, version), which.values(),
+                                [&](sql::row const& r) { return read_link(r, version); });
+    add_tags(now, page.items);
     return page;
 }
 
-std::optional<link_row> get_link(sql::connection& rows, domain::link_id const& id) {
-    auto found = rows.query_all("SELECT " + std::string{columns} + " FROM links_v1 AS l WHERE l.id = $1",
-                                {id.value}, read_link);
+std::optional<link_row> get_link(snapshot const& now, domain::link_id const& id) {
+    int const version = now.build.version;
+    auto found = now.rows.query_all(
+        at_version("SELECT " + columns_of(version) + " FROM links_vN AS l WHERE l.id = $1", version),
+        {id.value}, [&](sql::row const& r) { return read_link(r, version); });
     if (found.empty()) return std::nullopt;
-    add_tags(rows, found);
+    add_tags(now, found);
     return std::move(found.front());
 }
 

@@ -4,10 +4,13 @@
 #include "domain/ids.h"
 #include "domain/time.h"
 #include "eventlog/sql/connection.h"
+#include "projections/links/countries.h"
 #include "projections/paging.h"
+#include "projections/read_store.h"
 
 #include <boost/describe/class.hpp>
 #include <boost/describe/enum.hpp>
+#include <boost/json/value.hpp>
 
 #include <cstdint>
 #include <optional>
@@ -39,6 +42,9 @@ struct link_row {
     std::optional<std::string> utm_content;
     std::int64_t total_clicks = 0;   ///< Of people.
     std::int64_t unique_clicks = 0;  ///< Distinct visitor hashes; a visitor has another one every UTC day.
+    /// Of people, by two letters; clicks from unknown countries are left out. None: the live version of the
+    /// read model does not have it yet, or the row is one of the past.
+    std::optional<boost::json::value> clicks_by_country;
     domain::timestamp created_at;
     domain::timestamp updated_at;
     std::optional<domain::timestamp> deleted_at;
@@ -49,7 +55,7 @@ BOOST_DESCRIBE_STRUCT(link_row, (),
                       (id, workspace_id, user_id, domain_id, url, short_code, title, description, favicon_url,
                        og_image_url, tags, is_active, has_password, expires_at, max_clicks, utm_source,
                        utm_medium, utm_campaign, utm_term, utm_content, total_clicks, unique_clicks,
-                       created_at, updated_at, deleted_at))
+                       clicks_by_country, created_at, updated_at, deleted_at))
 
 enum class link_sort { created_at, total_clicks, title };
 BOOST_DESCRIBE_ENUM(link_sort, created_at, total_clicks, title)
@@ -63,9 +69,9 @@ struct link_list_query {
     bool deleted_too = false;
     page_request page{};
 };
-[[nodiscard]] page_of<link_row> list_links(sql::connection& rows, link_list_query const& query);
+[[nodiscard]] page_of<link_row> list_links(snapshot const& now, link_list_query const& query);
 
 /// A deleted link is found, too, with its `deleted_at`.
-[[nodiscard]] std::optional<link_row> get_link(sql::connection& rows, domain::link_id const& id);
+[[nodiscard]] std::optional<link_row> get_link(snapshot const& now, domain::link_id const& id);
 
 }  // namespace linkledger::projections::links

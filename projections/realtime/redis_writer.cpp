@@ -10,6 +10,9 @@
 namespace linkledger::projections::realtime {
 namespace {
 
+/// Between the numbers by which Redis knows two builds of one version.
+constexpr std::int64_t builds_apart = 1'000'000;
+
 /// KEYS: the guard, then count and window of each counter. ARGV: the guard as it must be, the guard as it
 /// becomes, then count, window and expiry (Unix time in milliseconds) of each. Answers the guard as it is.
 constexpr char const* set_counters = R"(
@@ -216,12 +219,13 @@ redis_writer::table_state redis_writer::read_table(eventlog::position after) {
     table_state found;
     store_.read("realtime", [&](snapshot const& now) {
         auto const checkpoint = now.rows.query_one(
-            "SELECT log_id, epoch, version, position FROM projection_checkpoints "
-            "WHERE name = 'realtime' AND active",
-            {}, [](sql::row const& r) {
+            "SELECT log_id, epoch, position FROM projection_checkpoints WHERE name = 'realtime' AND version = $1",
+            {std::int64_t{now.build.version}}, [&](sql::row const& r) {
+                // Counters of another version or build are others: a switch fills Redis anew.
+                auto const version = now.build.version + builds_apart * (now.build.build - 1);
                 return std::pair{
-                    counter_history{r.id_or_null(0).value_or(domain::uuid{}), r.integer(1), r.integer(2)},
-                    r.integer(3)};
+                    counter_history{r.id_or_null(0).value_or(domain::uuid{}), r.integer(1), version},
+                    r.integer(2)};
             });
         if (!checkpoint) return;
         found.history = checkpoint->first;

@@ -235,6 +235,7 @@ private:
                                             projections::read_store& in) {
         std::vector<std::string> rows;
         in.read(std::string{which.name()}, [&](projections::snapshot const& seen) {
+            if (seen.build.version != which.version()) return;
             for (auto const table : which.tables()) {
                 std::string const name{table};
                 seen.rows.query("SELECT t::text FROM " + name + " AS t", {},

@@ -226,12 +226,13 @@ TEST(AuditOfReadModels, FindsACountThatTheLogDoesNotExplain) {
     EXPECT_EQ(check().exit_code, 0) << check().out << check().err;
 
     auto const change = [&](std::string const& projection, std::string const& sql) {
-        auto const path = projections::read_model_path(at.environment().at("DB_PATH"), projection, 1);
+        auto const path = projections::read_model_path(at.environment().at("DB_PATH"), projection,
+                                                       projection == "links" ? 2 : 1);
         EXPECT_EQ(sql::open_sqlite(path, {})->execute(sql), 1) << sql;
     };
-    change("links", "UPDATE links_v1 SET total_clicks = total_clicks + 1");
+    change("links", "UPDATE links_v2 SET total_clicks = total_clicks + 1");
     EXPECT_THAT(check().out, HasSubstr("total_clicks is 2, the log has 1"));
-    change("links", "UPDATE links_v1 SET total_clicks = total_clicks - 1");
+    change("links", "UPDATE links_v2 SET total_clicks = total_clicks - 1");
     change("audit_logs", "DELETE FROM audit_logs_v1 WHERE action = 'link.created'");
     auto const found = check();
     EXPECT_EQ(found.exit_code, 1);

@@ -99,7 +99,9 @@ TEST_F(PostgresMigrations, SeveralStartingAtOnceTakeTurns) {
 
 TEST_F(PostgresMigrations, ADatabaseNewerThanTheExecutableIsRefused) {
     up(where_);
-    open()->execute("INSERT INTO schema_migrations VALUES (999999, 'from_the_future', now(), false)");
+    open()->execute(
+        "INSERT INTO schema_migrations (number, name, applied_at, dirty) VALUES (999999, 'from_the_future', "
+        "now(), false)");
     EXPECT_THAT(refusal_of([&] { up(where_); }), HasSubstr("newer"));
 }
 

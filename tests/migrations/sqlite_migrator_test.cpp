@@ -150,13 +150,25 @@ TEST_F(SqliteMigrations, DownRefusesToDropALogThatHoldsEvents) {
 TEST_F(SqliteMigrations, ADatabaseNewerThanTheExecutableIsRefused) {
     up(where_);
     open("log")->execute(
-        "INSERT INTO schema_migrations VALUES (999999, 'from_the_future', "
+        "INSERT INTO schema_migrations (number, name, applied_at, dirty) VALUES (999999, 'from_the_future', "
         "'2030-01-01T00:00:00.000000Z', 0)");
     for (auto const& refused : {refusal_of([&] { up(where_); }), refusal_of([&] { down(where_, 1); })}) {
         EXPECT_THAT(refused, HasSubstr("newer than this executable"));
         EXPECT_THAT(refused, HasSubstr("999999_from_the_future"));
     }
     EXPECT_EQ(status(where_).back().name, "from_the_future");
+}
+
+TEST_F(SqliteMigrations, ANewerMigrationThatSaysSoIsNoHindrance) {
+    up(where_);
+    open("log")->execute(
+        "INSERT INTO schema_migrations VALUES (999999, 'additive', '2030-01-01T00:00:00.000000Z', 0, $1)",
+        {all_.back().number});
+    EXPECT_TRUE(up(where_).empty());
+    EXPECT_EQ(status(where_).back().name, "additive");
+    EXPECT_THAT(refusal_of([&] { down(where_, 1); }), HasSubstr("newer executable"));
+    open("log")->execute("UPDATE schema_migrations SET works_from = 999998 WHERE number = 999999");
+    EXPECT_THAT(refusal_of([&] { up(where_); }), HasSubstr("newer than this executable"));
 }
 
 TEST_F(SqliteMigrations, ADatabaseOfAnotherHistoryIsRefused) {
@@ -180,7 +192,7 @@ TEST_F(SqliteMigrations, ForceRecordsWithoutRunning) {
 TEST_F(SqliteMigrations, ForceForgetsWhatTheExecutableDoesNotKnow) {
     up(where_);
     open("log")->execute(
-        "INSERT INTO schema_migrations VALUES (999999, 'from_the_future', "
+        "INSERT INTO schema_migrations (number, name, applied_at, dirty) VALUES (999999, 'from_the_future', "
         "'2030-01-01T00:00:00.000000Z', 0)");
     force(where_, all_.back().number);
     EXPECT_TRUE(up(where_).empty());

@@ -52,11 +52,12 @@ protected:
                      subject);
     }
     std::optional<link_row> get(domain::link_id const& id) {
-        return models_.read("links", [&](sql::connection& rows) { return get_link(rows, id); });
+        return models_.read("links", [&](projections::snapshot const& rows) { return get_link(rows, id); });
     }
     page_of<link_row> list(link_list_query query) {
         query.workspaces = std::vector{workspace_};
-        return models_.read("links", [&](sql::connection& rows) { return list_links(rows, query); });
+        return models_.read("links",
+                            [&](projections::snapshot const& rows) { return list_links(rows, query); });
     }
     std::vector<std::string> codes(link_list_query const& query) {
         std::vector<std::string> found;
@@ -245,15 +246,18 @@ TEST_P(Links, AreListedInPagesNewestFirst) {
     query.page.page = 4;
     EXPECT_THAT(list(query).items, IsEmpty());
 
-    auto everywhere = models_.read("links", [&](sql::connection& rows) { return list_links(rows, {}); });
+    auto everywhere =
+        models_.read("links", [&](projections::snapshot const& rows) { return list_links(rows, {}); });
     EXPECT_EQ(everywhere.total_count, 26);
     link_list_query both;
     both.workspaces = {workspace_, foreign.workspace_id};
     both.sort = link_sort::title;
-    everywhere = models_.read("links", [&](sql::connection& rows) { return list_links(rows, both); });
+    everywhere =
+        models_.read("links", [&](projections::snapshot const& rows) { return list_links(rows, both); });
     EXPECT_EQ(everywhere.total_count, 26);
     both.workspaces = std::vector<domain::workspace_id>{};
-    everywhere = models_.read("links", [&](sql::connection& rows) { return list_links(rows, both); });
+    everywhere =
+        models_.read("links", [&](projections::snapshot const& rows) { return list_links(rows, both); });
     EXPECT_EQ(everywhere.total_count, 0);
 }
 

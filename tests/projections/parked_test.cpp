@@ -29,7 +29,7 @@ class refusing final : public projection {
 public:
     explicit refusing(std::atomic<eventlog::position>& refused) : refused_(refused) {
         for (auto& each : create_all())
-            if (each->name() == "links") behind_ = std::move(each);
+            if (each->name() == "links" && !behind_) behind_ = std::move(each);
     }
     [[nodiscard]] std::string_view name() const override { return behind_->name(); }
     [[nodiscard]] int version() const override { return behind_->version(); }
@@ -76,15 +76,15 @@ protected:
         ASSERT_TRUE(eventually([&] { return parked().size() == 2 && parked().front().attempts == 2; }));
     }
     std::vector<parked_event> parked() {
-        return models_.read("links", [](sql::connection& rows) { return load_parked(rows, "links", 1); });
+        return models_.read("links", [](sql::connection& rows) { return load_parked(rows, "links", 2); });
     }
     std::int64_t change(eventlog::position at, parked_change what) {
-        auto const writer = models_.store().open_writer("links", 1);
-        return change_parked(*writer, "links", 1, at, what);
+        auto const writer = models_.store().open_writer("links", 2);
+        return change_parked(*writer, "links", 2, at, what);
     }
     bool is_active() {
-        auto const row =
-            models_.read("links", [&](sql::connection& rows) { return links::get_link(rows, link_); });
+        auto const row = models_.read(
+            "links", [&](projections::snapshot const& rows) { return links::get_link(rows, link_); });
         return row && row->is_active;
     }
 

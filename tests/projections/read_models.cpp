@@ -2,6 +2,7 @@
 
 #include "tests/projections/read_models.h"
 
+#include "projections/builds.h"
 #include "tests/support/postgres_server.h"
 
 #include <algorithm>
@@ -49,7 +50,11 @@ std::string take_database() {
     sql::postgres_options options;
     options.url = url;
     sql::open_postgres(options)->execute_script(
-        "UPDATE projection_checkpoints SET log_id = NULL, epoch = 0, position = 0");
+        "UPDATE projection_checkpoints SET log_id = NULL, epoch = 0, position = 0;"
+        "DELETE FROM projection_rebuilds; DELETE FROM projection_versions;"
+        "DO $$ DECLARE s text; BEGIN FOR s IN SELECT nspname FROM pg_namespace WHERE nspname LIKE "
+        "'public\\_%' "
+        "LOOP EXECUTE format('DROP SCHEMA %I CASCADE', s); END LOOP; END $$");
     return url;
 }
 
@@ -77,15 +82,29 @@ std::unique_ptr<projections::read_store> read_models::open_store() const {
 }
 
 std::unique_ptr<sql::connection> read_models::open(std::string const& projection) {
-    return store_->open_writer(projection, 1);
+    return store_->open_writer(projection, live(projection));
+}
+
+projections::build_id read_models::live(std::string const& projection) {
+    projections::adopt_builds(*store_, projections::create_all());
+    auto const control = store_->open_control();
+    for (auto const& row : projections::load_builds(*control)) {
+        if (row.name == projection) return row.build;
+    }
+    throw std::runtime_error{"no version is live"};
 }
 
 std::vector<std::string> read_models::dump(std::string const& projection) {
+    return dump(projection, live(projection));
+}
+
+std::vector<std::string> read_models::dump(std::string const& projection, projections::build_id which) {
     auto const all = projections::create_all();
-    auto const found =
-        std::find_if(all.begin(), all.end(), [&](auto const& p) { return p->name() == projection; });
+    auto const found = std::find_if(all.begin(), all.end(), [&](auto const& p) {
+        return p->name() == projection && p->version() == which.version;
+    });
     if (found == all.end()) throw std::runtime_error{"no such projection"};
-    auto const connection = open(projection);
+    auto const connection = store_->open_writer(projection, which);
     std::vector<std::string> lines;
     for (auto const table : (*found)->tables()) {
         std::string const name{table};
@@ -115,8 +134,8 @@ projections::runner_options quick_options() {
 
 bool at_head(projections::runner& runner, eventlog::event_log& log) {
     auto const head = log.head().value().last;
-    for (auto const& each : projections::create_all()) {
-        if (!runner.wait_for(std::string{each->name()}, head, std::chrono::seconds{30})) return false;
+    for (auto const& name : projections::projection_names()) {
+        if (!runner.wait_for(name, head, std::chrono::seconds{30})) return false;
     }
     return true;
 }

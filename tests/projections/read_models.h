@@ -27,15 +27,17 @@ public:
 
     [[nodiscard]] projections::read_store& store() { return *store_; }
     [[nodiscard]] std::unique_ptr<projections::read_store> open_store() const;
+    /// The live version's tables.
     [[nodiscard]] std::unique_ptr<sql::connection> open(std::string const& projection);
+    [[nodiscard]] projections::build_id live(std::string const& projection);
     /// Every row of every table of the projection, as text, in an order that depends on the rows alone.
     [[nodiscard]] std::vector<std::string> dump(std::string const& projection);
+    [[nodiscard]] std::vector<std::string> dump(std::string const& projection, projections::build_id which);
     /// Runs a query against a projection's snapshot.
     template <typename Query>
     auto read(std::string const& projection, Query const& query) {
-        std::optional<decltype(query(std::declval<sql::connection&>()))> answer;
-        store_->read(projection,
-                     [&](projections::snapshot const& seen) { answer.emplace(query(seen.rows)); });
+        std::optional<decltype(query(std::declval<projections::snapshot const&>()))> answer;
+        store_->read(projection, [&](projections::snapshot const& seen) { answer.emplace(query(seen)); });
         return std::move(*answer);
     }
 

@@ -119,7 +119,8 @@ protected:
         story().tell(domain::clicks_stream_of(link), e);
     }
     std::optional<links::link_row> get(domain::link_id const& id) {
-        return models_.read("links", [&](sql::connection& rows) { return links::get_link(rows, id); });
+        return models_.read("links",
+                            [&](projections::snapshot const& rows) { return links::get_link(rows, id); });
     }
     static projection_status status_of(runner& of, std::string const& name) {
         for (auto& each : of.status()) {
@@ -151,7 +152,8 @@ TEST_P(Runner, GivesTheSameRowsHoweverEventsAreCutIntoBatches) {
             options.batch_events_max = size;
             test::catch_up(log, models, options);
             dumps.push_back(dump_all(models));
-            for (auto const& name : names) EXPECT_THAT(load_parked(*models.open(name), name, 1), IsEmpty());
+            for (auto const& name : names)
+                EXPECT_THAT(load_parked(*models.open(name), name, models.live(name).version), IsEmpty());
         }
         EXPECT_GT(dumps[0].size(), 300u);
         EXPECT_EQ(first_difference(dumps[0], dumps[1]), "");
@@ -180,7 +182,7 @@ TEST_P(Runner, RebuildsWhatItHadWhenTheLogsEpochChanges) {
     ASSERT_TRUE(eventually([&] { return all_rebuilt(2); }));
     again.stop();
     EXPECT_EQ(first_difference(dump_all(models_), before), "");
-    EXPECT_EQ(load_checkpoint(*models_.open("links"), "links", 1).epoch, 3);
+    EXPECT_EQ(load_checkpoint(*models_.open("links"), "links", 2).epoch, 3);
 }
 
 TEST_P(Runner, LosesAndRepeatsNothingWhenItIsKilled) {
@@ -218,7 +220,7 @@ TEST_P(Runner, MovesCheckpointsOfProjectionsThatHaveNothingToDo) {
     click(create_link("abc"));
     for (auto const& name : names) EXPECT_TRUE(running->wait_for(name, head(), 30s));
     for (auto const& name : names) {
-        EXPECT_EQ(load_checkpoint(*models_.open(name), name, 1).position, head());
+        EXPECT_EQ(load_checkpoint(*models_.open(name), name, models_.live(name).version).position, head());
         auto const status = status_of(*running, name);
         EXPECT_EQ(status.position, head());
         EXPECT_EQ(status.lag_events, 0);
@@ -250,7 +252,7 @@ TEST_P(Runner, ParksAnEventThatCannotBeAppliedAndLaterOnesOfItsAggregate) {
     EXPECT_EQ(get(healthy)->total_clicks, 5);
     EXPECT_EQ(get(poison), std::nullopt);
     EXPECT_EQ(status_of(running, "links").parked, 6);
-    auto const parked = load_parked(*models_.open("links"), "links", 1);
+    auto const parked = load_parked(*models_.open("links"), "links", 2);
     ASSERT_EQ(parked.size(), 6u);
     EXPECT_EQ(parked[0].position, 1);
     EXPECT_THAT(parked[0].error, HasSubstr("a fault"));
@@ -408,7 +410,7 @@ TEST_P(Runner, ReadsRowsAndPositionFromOneSnapshot) {
     }};
     for (int i = 0; i < 100; ++i) {
         models_.store().read("links", [&](snapshot const& seen) {
-            EXPECT_EQ(links::get_link(seen.rows, link)->total_clicks, seen.position - 1);
+            EXPECT_EQ(links::get_link(seen, link)->total_clicks, seen.position - 1);
         });
     }
     clicker.join();

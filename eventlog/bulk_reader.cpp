@@ -1,0 +1,130 @@
+// Bulk reads through the port, and from SQLite.
+
+#include "eventlog/bulk_reader.h"
+
+#include "eventlog/sql/sqlite_handle.h"
+
+#include <algorithm>
+#include <optional>
+
+namespace linkledger::eventlog {
+namespace {
+
+using sql::sqlite::statement;
+
+constexpr std::size_t page_events = 4'000;
+constexpr std::string_view click_type = "link.clicked";
+
+class port_reader final : public bulk_reader {
+public:
+    explicit port_reader(event_log& log) : log_(log) {}
+
+    result<void> read(bulk_query const& query, std::function<void(recorded_event&)> const& each) override {
+        read_query page;
+        page.after = query.after;
+        page.until = query.until;
+        page.limit = page_events;
+        page.types = query.types;
+        while (page.after < query.until) {
+            BOOST_OUTCOME_TRY(auto found, log_.read(page));
+            for (auto& event : found.events) each(event);
+            if (found.scanned_to <= page.after)
+                return failure{failure_code::corrupted, "the log ends before where it is read to"};
+            page.after = found.scanned_to;
+        }
+        return boost::outcome_v2::success();
+    }
+
+private:
+    event_log& log_;
+};
+
+void copy_uuid(std::string_view from, uuid& to) {
+    if (from.size() == to.bytes.size())
+        std::copy(from.begin(), from.end(), to.bytes.begin());
+    else
+        to = {};
+}
+
+/// Columns stand in the order of the table, so that SQLite decodes a row once from front to back.
+std::string select_of(bulk_query const& query) {
+    std::string text =
+        "SELECT position, version, recorded_at, occurred_at, schema_version, event_id, workspace_id, type";
+    text += query.fields.stream ? ", stream" : ", ''";
+    text += ", personal_key_id, context_key_id, data";
+    text += query.fields.cause ? ", metadata" : ", ''";
+    text += query.fields.personal ? ", personal" : ", x''";
+    text += query.fields.cause ? ", context" : ", x''";
+    text += " FROM events WHERE position > ? AND position <= ?";
+    bool const without_clicks = !query.types.empty() && std::find(query.types.begin(), query.types.end(),
+                                                                  click_type) == query.types.end();
+    // The words of the partial index that leaves clicks out.
+    if (without_clicks) text += " AND type <> 'link.clicked'";
+    return text + " ORDER BY position";
+}
+
+class sqlite_reader final : public bulk_reader {
+public:
+    explicit sqlite_reader(std::string path) : path_(std::move(path)) {}
+
+    result<void> read(bulk_query const& query, std::function<void(recorded_event&)> const& each) override {
+        try {
+            if (!file_) {
+                sql::sqlite_options options;
+                options.read_only = true;
+                file_ = sql::sqlite::open(path_, options);
+            }
+            run(query, each);
+            return boost::outcome_v2::success();
+        } catch (sql::error const& failed) {
+            file_.reset();
+            return failure{failure_code::unavailable, failed.what()};
+        }
+    }
+
+private:
+    void run(bulk_query const& query, std::function<void(recorded_event&)> const& each) {
+        statement rows{file_.get(), select_of(query)};
+        rows.bind(1, query.after);
+        rows.bind(2, query.until);
+        recorded_event event;
+        while (rows.step()) {
+            auto const type = rows.text(7);
+            if (!query.types.empty() &&
+                std::find(query.types.begin(), query.types.end(), type) == query.types.end())
+                continue;
+            event.position = rows.integer(0);
+            event.version = rows.integer(1);
+            event.recorded_at = domain::from_unix_us(rows.integer(2));
+            auto& body = event.body;
+            body.occurred_at = domain::from_unix_us(rows.integer(3));
+            body.schema_version = static_cast<int>(rows.integer(4));
+            copy_uuid(rows.bytes(5), body.event_id);
+            copy_uuid(rows.bytes(6), body.workspace_id);
+            body.type.assign(type);
+            event.stream.assign(rows.text(8));
+            copy_uuid(rows.bytes(9), body.personal.key_id);
+            copy_uuid(rows.bytes(10), body.context.key_id);
+            body.data.assign(rows.text(11));
+            body.metadata.assign(rows.text(12));
+            body.personal.bytes.assign(rows.bytes(13));
+            body.context.bytes.assign(rows.bytes(14));
+            each(event);
+        }
+    }
+
+    std::string path_;
+    sql::sqlite::handle file_;
+};
+
+}  // namespace
+
+std::unique_ptr<bulk_reader> create_bulk_reader(event_log& log) {
+    return std::make_unique<port_reader>(log);
+}
+
+std::unique_ptr<bulk_reader> create_sqlite_bulk_reader(std::string const& path) {
+    return std::make_unique<sqlite_reader>(path);
+}
+
+}  // namespace linkledger::eventlog

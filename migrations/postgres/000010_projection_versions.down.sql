@@ -1,0 +1,2 @@
+DROP TABLE projection_rebuilds;
+DROP TABLE projection_versions;

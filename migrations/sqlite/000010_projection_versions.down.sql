@@ -1,0 +1,3 @@
+-- database: projections
+DROP TABLE projection_rebuilds;
+DROP TABLE projection_versions;

@@ -1,0 +1,91 @@
+#include "projections/rebuild/manager.h"
+
+#include "projections/rebuild/bulk_build.h"
+
+#include <spdlog/spdlog.h>
+
+#include <future>
+#include <map>
+#include <mutex>
+#include <thread>
+
+namespace linkledger::projections {
+namespace {
+
+using first_status = std::promise<rebuild_status>;
+
+/// The first word of a rebuild: that it is under way, or why not.
+class opening {
+public:
+    void told(rebuild_status const& status) {
+        if (!done_.exchange(true)) first_.set_value(status);
+    }
+    /// False: it was under way, and nobody waits for this any more.
+    bool failed() {
+        if (done_.exchange(true)) return false;
+        first_.set_exception(std::current_exception());
+        return true;
+    }
+    std::future<rebuild_status> future() { return first_.get_future(); }
+
+private:
+    first_status first_;
+    std::atomic<bool> done_ = false;
+};
+
+}  // namespace
+
+struct rebuild_manager::state {
+    explicit state(rebuild_surroundings from) : with(std::move(from)) {}
+
+    void run(rebuild_options const& options, std::shared_ptr<opening> const& first) {
+        try {
+            auto const made = rebuild(
+                options, with, [first](rebuild_status const& status) { first->told(status); }, stopped);
+            spdlog::info("projection {} was rebuilt as version {}{}", options.name, to_string(made.made),
+                         made.switched ? " and switched in" : "; it is ready to be switched in");
+            for (auto const& each : made.differences) spdlog::warn("projection {}: {}", options.name, each);
+        } catch (std::exception const& failed) {
+            if (!first->failed()) spdlog::error("the rebuild of {} ended: {}", options.name, failed.what());
+        }
+    }
+
+    rebuild_surroundings with;
+    std::atomic<bool> stopped = false;
+    std::mutex mutex;
+    std::map<std::string, std::thread> threads;
+};
+
+rebuild_manager::rebuild_manager(rebuild_surroundings with)
+    : state_(std::make_unique<state>(std::move(with))) {}
+
+rebuild_manager::~rebuild_manager() {
+    stop();
+}
+
+rebuild_status rebuild_manager::start(rebuild_options const& options) {
+    auto const first = std::make_shared<opening>();
+    auto under_way = first->future();
+    {
+        std::lock_guard const lock{state_->mutex};
+        if (state_->stopped) throw version_refused{"this process is stopping"};
+        auto const control = state_->with.store.open_control();
+        // The lock tells of rebuilds in other processes, too, and of one here whose thread is not over yet.
+        if (!state_->with.store.try_lock_rebuild(options.name, *control))
+            throw version_refused{"a rebuild of " + options.name + " is running already"};
+        auto& thread = state_->threads[options.name];
+        if (thread.joinable()) thread.join();
+        thread = std::thread{[this, options, first] { state_->run(options, first); }};
+    }
+    return under_way.get();
+}
+
+void rebuild_manager::stop() {
+    state_->stopped = true;
+    std::lock_guard const lock{state_->mutex};
+    for (auto& [name, thread] : state_->threads) {
+        if (thread.joinable()) thread.join();
+    }
+}
+
+}  // namespace linkledger::projections
