@@ -38,7 +38,7 @@ public:
         std::size_t const start = at_;
         while (at_ < text_.size() && text_[at_] != ',' && text_[at_] != '}' && text_[at_] != ']') ++at_;
         into = text_.substr(start, at_ - start);
-        return !into.empty();
+        return !into.empty() && into.find_first_of(" \t\r\n\"") == std::string_view::npos;
     }
     /// An object or an array, as a whole.
     bool skip_nested() {
