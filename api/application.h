@@ -7,6 +7,7 @@
 #include "commands/command_bus.h"
 
 #include <chrono>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -61,6 +62,8 @@ struct services {
     redis::client* redis = nullptr;                         ///< None: limits count in this process alone.
     std::vector<probe> probes{};                            ///< What else there is to tell of.
     projections::rebuild_manager* rebuilds = nullptr;       ///< None: this process rebuilds nothing.
+    /// Makes a signed note of a receipt's text; none: receipts are not given.
+    std::function<std::string(std::string const&)> sign{};
 };
 
 class application {

@@ -44,6 +44,9 @@ awaitable<void> get_api_key_history(exchange& x);
 awaitable<void> get_user_history(exchange& x);
 awaitable<void> get_events(exchange& x);
 
+// erasure_endpoints.cpp
+awaitable<void> get_erasure(exchange& x);
+
 // log_endpoints.cpp
 awaitable<void> get_checkpoint(exchange& x);
 awaitable<void> get_log_tile(exchange& x);

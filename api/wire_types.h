@@ -88,6 +88,18 @@ struct event_proof_answer {
 };
 BOOST_DESCRIBE_STRUCT(event_proof_answer, (), (position, leaf_hash, entry, proof, opening))
 
+/// `receipt` is a signed note (C2SP signed-note), once the keys are destroyed and the read models reflect it.
+struct erasure_answer {
+    std::int64_t position = 0;
+    std::string subject;  ///< `person` or `click_details`.
+    bool is_done = false;
+    bool keys_destroyed = false;
+    bool read_models_follow = false;
+    std::optional<std::string> receipt;
+};
+BOOST_DESCRIBE_STRUCT(erasure_answer, (),
+                      (position, subject, is_done, keys_destroyed, read_models_follow, receipt))
+
 /// A link at one of two moments; none: it did not exist. `version` is the number of its changes until then.
 struct link_moment {
     std::int64_t version = 0;

@@ -1,7 +1,7 @@
 // Measures the verifiable log without HTTP: appends with and without the signer following, in alternation,
 // then signing from nothing, verification from the store, and links as they were.
 //
-//   bench_audit URL-OR-FILE [PAIRS] [SECONDS EACH]
+//   bench_audit URL-OR-FILE [PAIRS] [SECONDS EACH] [EVENTS OF THE LAST PART]
 
 #include "domain/streams.h"
 #include "eventlog/codec.h"
@@ -107,6 +107,9 @@ public:
         }
         return {double(events) / seconds_since(start), 1e6 * (cpu_seconds() - cpu) / double(events)};
     }
+    void fill_up_to(position last) {
+        while (must(log_.head()).last < last) run(0.5);
+    }
     /// A link with `changes` changes; its id.
     domain::link_id add_link(int changes) {
         domain::link_id const id{new_uuid_v7()};
@@ -207,7 +210,7 @@ void measure_as_of(store& on, domain::link_id const& link) {
 
 int main(int argc, char** argv) {
     if (argc < 2) {
-        std::fprintf(stderr, "usage: bench_audit URL-OR-FILE [PAIRS] [SECONDS EACH]\n");
+        std::fprintf(stderr, "usage: bench_audit URL-OR-FILE [PAIRS] [SECONDS EACH] [EVENTS]\n");
         return 2;
     }
     try {
@@ -217,6 +220,8 @@ int main(int argc, char** argv) {
         auto const link = writer.add_link(1'000);
         measure_appends(on, writer, argc > 2 ? std::atoi(argv[2]) : 10, argc > 3 ? std::atof(argv[3]) : 2);
         measure_verification(on);
+        if (argc > 4) writer.fill_up_to(std::atol(argv[4]));
+        std::printf("%ld events\n", long(must(on.log->head()).last));
         measure_as_of(on, link);
         return 0;
     } catch (std::exception const& problem) {

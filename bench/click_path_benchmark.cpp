@@ -172,6 +172,11 @@ public:
     eventlog::result<std::optional<eventlog::stored_key>> find_key(domain::uuid const& key_id) override {
         return under_->find_key(key_id);
     }
+    eventlog::result<std::vector<eventlog::stored_key>> list_keys(std::string const& prefix,
+                                                                  std::string const& after,
+                                                                  std::size_t limit) override {
+        return under_->list_keys(prefix, after, limit);
+    }
     eventlog::result<eventlog::stored_key> add_key(eventlog::stored_key const& key) override {
         return under_->add_key(key);
     }

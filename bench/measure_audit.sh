@@ -12,5 +12,5 @@ for backend in postgresql sqlite; do
         where=$folder/audit.db
     fi
     say "$backend"
-    "$tools/bench_audit" "$where" "${ROUNDS:-10}" "${SECONDS_EACH:-3}"
+    "$tools/bench_audit" "$where" "${ROUNDS:-10}" "${SECONDS_EACH:-3}" "${EVENTS:-5000000}"
 done

@@ -244,7 +244,8 @@ void add_verify(CLI::App& to, work& chosen) {
     command->add_option("--threads", options->threads, "Threads (2)")->check(CLI::Range(1, 64));
     command
         ->add_flag("--read-models", options->read_models,
-                   "Links' totals and uniques, clicks and audit rows against a fold of the log, too")
+                   "Links' totals and uniques, clicks, counters, audit rows, workspaces, members and keys "
+                   "against a fold of the log, too")
         ->excludes(url)
         ->excludes(bundle);
     command->add_flag("--json", options->as_json, "As one JSON object");

@@ -5,9 +5,12 @@
 #include <boost/asio/connect.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/ssl/context.hpp>
+#include <boost/asio/ssl/host_name_verification.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/core/tcp_stream.hpp>
 #include <boost/beast/http.hpp>
+#include <boost/beast/ssl/ssl_stream.hpp>
 #include <boost/url/parse.hpp>
 
 #include <fmt/format.h>
@@ -32,15 +35,20 @@ constexpr std::size_t answer_bytes_max = 1u << 20;
 /// One connection, kept open from request to request.
 class http_connection {
 public:
-    http_connection(std::string host, std::string port, std::string base)
-        : host_(std::move(host)), port_(std::move(port)), base_(std::move(base)) {}
+    http_connection(std::string host, std::string port, std::string base, bool with_tls)
+        : host_(std::move(host)), port_(std::move(port)), base_(std::move(base)), with_tls_(with_tls) {
+        if (!with_tls_) return;
+        // The authorities that the system trusts; SSL_CERT_FILE and SSL_CERT_DIR name others.
+        tls_.set_default_verify_paths();
+        tls_.set_verify_mode(asio::ssl::verify_peer);
+    }
 
     /// None: 404. One more try, on a fresh connection, when the server closed the old one.
     result<std::optional<std::string>> get(std::string const& path) {
-        for (bool fresh = !stream_.has_value();; fresh = true) {
+        for (bool fresh = !is_open();; fresh = true) {
             auto const found = ask(path, fresh);
             if (found || fresh) return found;
-            stream_.reset();
+            close();
         }
     }
 
@@ -51,11 +59,12 @@ private:
             http::request<http::empty_body> request{http::verb::get, base_ + path, 11};
             request.set(http::field::host, host_ + ":" + port_);
             request.set(http::field::user_agent, "linkledger-audit");
-            exchange([&](auto const& done) { http::async_write(*stream_, request, done); });
+            exchange([&](auto& stream, auto const& done) { http::async_write(stream, request, done); });
             http::response_parser<http::string_body> parser;
             parser.body_limit(answer_bytes_max);
-            exchange([&](auto const& done) { http::async_read(*stream_, buffer_, parser, done); });
-            if (!parser.keep_alive()) stream_.reset();
+            exchange(
+                [&](auto& stream, auto const& done) { http::async_read(stream, buffer_, parser, done); });
+            if (!parser.keep_alive()) close();
             auto const status = parser.get().result_int();
             if (status == 404) return std::optional<std::string>{};
             if (status != 200)
@@ -63,7 +72,7 @@ private:
                                fmt::format("{}{} answers {}", base_, path, status)};
             return std::optional{std::move(parser.get().body())};
         } catch (boost::system::system_error const& error) {
-            stream_.reset();
+            close();
             return failure{failure_code::unavailable,
                            fmt::format("{}:{}: {}", host_, port_, error.code().message())};
         }
@@ -72,20 +81,48 @@ private:
     void connect() {
         asio::ip::tcp::resolver resolver{context_};
         auto const endpoints = resolver.resolve(host_, port_);
-        stream_.emplace(context_);
+        if (with_tls_)
+            tls_stream_.emplace(context_, tls_);
+        else
+            stream_.emplace(context_);
         buffer_.clear();
-        exchange([&](auto const& done) {
-            stream_->async_connect(
+        exchange([&](auto& stream, auto const& done) {
+            beast::get_lowest_layer(stream).async_connect(
                 endpoints, [done](boost::system::error_code const& error, auto const&) { done(error, 0); });
         });
+        if (!with_tls_) return;
+        // The name asked for, so that a server of many names shows the right certificate, and the name
+        // proven.
+        if (SSL_set_tlsext_host_name(tls_stream_->native_handle(), host_.c_str()) != 1)
+            throw boost::system::system_error{asio::error::invalid_argument};
+        tls_stream_->set_verify_callback(asio::ssl::host_name_verification{host_});
+        exchange([&]([[maybe_unused]] auto& stream, [[maybe_unused]] auto const& done) {
+            if constexpr (requires { stream.handshake(asio::ssl::stream_base::client); })
+                stream.async_handshake(asio::ssl::stream_base::client,
+                                       [done](boost::system::error_code const& error) { done(error, 0); });
+        });
+    }
+
+    [[nodiscard]] bool is_open() const { return stream_ || tls_stream_; }
+    void close() {
+        stream_.reset();
+        tls_stream_.reset();
     }
 
     /// Starts an operation and runs it to its end, or to its deadline.
     template <typename Start>
     void exchange(Start const& start) {
         boost::system::error_code outcome = asio::error::timed_out;
-        stream_->expires_after(answer_time);
-        start([&outcome](boost::system::error_code const& error, std::size_t) { outcome = error; });
+        auto const done = [&outcome](boost::system::error_code const& error, std::size_t) {
+            outcome = error;
+        };
+        if (with_tls_) {
+            beast::get_lowest_layer(*tls_stream_).expires_after(answer_time);
+            start(*tls_stream_, done);
+        } else {
+            stream_->expires_after(answer_time);
+            start(*stream_, done);
+        }
         context_.restart();
         context_.run();
         if (outcome) throw boost::system::system_error{outcome};
@@ -94,15 +131,18 @@ private:
     std::string host_;
     std::string port_;
     std::string base_;
+    bool with_tls_;
     asio::io_context context_{1};
+    asio::ssl::context tls_{asio::ssl::context::tls_client};
     std::optional<beast::tcp_stream> stream_;
+    std::optional<beast::ssl_stream<beast::tcp_stream>> tls_stream_;
     beast::flat_buffer buffer_;
 };
 
 class url_source final : public merkle::audit_source {
 public:
-    url_source(std::string host, std::string port, std::string base)
-        : from_(std::move(host), std::move(port), std::move(base)) {}
+    url_source(std::string host, std::string port, std::string base, bool with_tls)
+        : from_(std::move(host), std::move(port), std::move(base), with_tls) {}
 
     result<std::string> checkpoint_note() override {
         BOOST_OUTCOME_TRY(auto found, from_.get("/log/checkpoint"));
@@ -139,14 +179,15 @@ std::unique_ptr<merkle::audit_source> open_published_log(std::string const& url)
     auto const parsed = boost::urls::parse_uri(url);
     if (!parsed || parsed->host().empty())
         throw command_failed{fmt::format("{} is not a URL, as in http://127.0.0.1:8080", url)};
-    if (parsed->scheme() != "http")
-        throw command_failed{
-            "only http:// is spoken here; for https, put a proxy in between or verify a bundle"};
+    bool const with_tls = parsed->scheme() == "https";
+    if (!with_tls && parsed->scheme() != "http")
+        throw command_failed{fmt::format("{} is neither http:// nor https://", url)};
     std::string base{parsed->encoded_path()};
     while (base.ends_with('/')) base.pop_back();
     std::string port{parsed->port()};
     std::string host = parsed->host_address();
-    return std::make_unique<url_source>(std::move(host), port.empty() ? "80" : port, base);
+    if (port.empty()) port = with_tls ? "443" : "80";
+    return std::make_unique<url_source>(std::move(host), port, base, with_tls);
 }
 
 }  // namespace linkledger::cli

@@ -122,11 +122,20 @@ std::unique_ptr<eventlog::merkle::tree_store> open_tree_store(configuration cons
                                 : eventlog::merkle::create_sqlite_tree_store(from.db_path);
 }
 
+std::function<std::string(std::string const&)> note_signer(configuration const& from,
+                                                           eventlog::event_log& log) {
+    auto const keys = value_or_fail(eventlog::merkle::load_or_create_signing_keys(from.log_signing_key_file),
+                                    "the signing keys cannot be read");
+    auto const name = eventlog::merkle::origin_of(value_or_fail(log.head(), "the log cannot be read"));
+    return [keys, name](std::string const& text) { return eventlog::merkle::sign_note(text, name, keys); };
+}
+
 tree_side open_tree_side(configuration const& from, log_side const& log) {
     make_folder_of(from.log_signing_key_file);
     auto keys = value_or_fail(eventlog::merkle::load_or_create_signing_keys(from.log_signing_key_file),
                               "the log cannot be signed");
     tree_side made;
+    made.sign = note_signer(from, *log.log);
     made.store = open_tree_store(from);
     made.published = std::make_unique<eventlog::merkle::published_log>(*log.log, *made.store);
     eventlog::merkle::follower_options options;

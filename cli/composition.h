@@ -18,6 +18,7 @@
 #include "projections/realtime/redis_writer.h"
 #include "projections/runner.h"
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <type_traits>
@@ -54,10 +55,16 @@ struct tree_side {
     std::unique_ptr<eventlog::merkle::tree_store> store;
     std::unique_ptr<eventlog::merkle::published_log> published;
     std::unique_ptr<eventlog::merkle::follower> signer;
+    std::function<std::string(std::string const&)> sign;  ///< A note of any text, under the log's name.
 };
 [[nodiscard]] std::unique_ptr<eventlog::merkle::tree_store> open_tree_store(configuration const& from);
 /// Signs from here on. Throws command_failed where the signing keys cannot be used.
 [[nodiscard]] tree_side open_tree_side(configuration const& from, log_side const& log);
+
+/// Signs a text as the log whose history is the present one. Throws command_failed where the signing keys
+/// cannot be used.
+[[nodiscard]] std::function<std::string(std::string const&)> note_signer(configuration const& from,
+                                                                         eventlog::event_log& log);
 
 /// Redis, with a log line when it goes and comes; null where REDIS_URL is not set.
 [[nodiscard]] std::unique_ptr<redis::client> open_redis(configuration const& from);

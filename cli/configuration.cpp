@@ -249,6 +249,10 @@ constexpr described_variable variables[] = {
      [](configuration& to, std::string const& text) {
          to.idempotency_kept = std::chrono::hours{24 * number_between(text, 1u, 3650u)};
      }},
+    {{"CLICK_DETAIL_DAYS", "", "days after which visitors, addresses, agents, referrers go; unset: kept"},
+     [](configuration& to, std::string const& text) {
+         to.click_details_kept = std::chrono::days{number_between(text, 8u, 36'500u)};
+     }},
     {{"NATS_URL", "", "NATS with JetStream, nats://user:password@host:4222,…; unset: no mirror"},
      set_nats_url},
     {{"NATS_REPLICAS", "1", "replicas of the mirror's stream, when it is made (1 to 5)"},

@@ -44,6 +44,7 @@ struct configuration {
     std::size_t link_cache_max = 1'000'000;
     std::chrono::seconds shutdown_deadline{20};
     std::chrono::hours idempotency_kept{7 * 24};
+    std::chrono::days click_details_kept{0};  ///< 0: for ever.
 
     [[nodiscard]] bool on_postgresql() const { return !database_url.empty(); }
 };

@@ -34,6 +34,9 @@ public:
     [[nodiscard]] std::optional<domain::workspace_id> find_workspace(std::string const& id_or_slug);
 
     [[nodiscard]] eventlog::event_log& log() { return *log_.log; }
+    [[nodiscard]] eventlog::keyring& keys() { return *log_.keys; }
+    [[nodiscard]] eventlog::committer& committer() { return *write_.committer; }
+    [[nodiscard]] log_side const& parts() const { return log_; }
 
 private:
     [[nodiscard]] std::optional<domain::uuid> owner(std::string const& scope, std::string const& key,

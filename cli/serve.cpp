@@ -3,6 +3,7 @@
 #include "api/application.h"
 #include "api/logging.h"
 #include "cli/composition.h"
+#include "cli/detail_keeper.h"
 #include "cli/signals.h"
 #include "cli/subcommand.h"
 #include "eventlog/crypto.h"
@@ -109,10 +110,12 @@ public:
             services.redis = redis_.get();
         }
         if (reads_.counters) services.probes.push_back(probe_of(*reads_.counters));
+        services.sign = tree_.sign;
         application_ = std::make_unique<api::application>(application_options(), services);
         reads_.runner->start();
         if (relay_) relay_->start();
         answers_ = std::make_unique<answer_keeper>(*log_.log, from.idempotency_kept);
+        details_ = std::make_unique<detail_keeper>(configuration_, *log_.log, *writes_.committer, *log_.keys);
         application_->start();
     }
 
@@ -120,6 +123,7 @@ public:
     bool stop() {
         auto const until = std::chrono::steady_clock::now() + configuration_.shutdown_deadline;
         bool whole = application_->stop(configuration_.shutdown_deadline);
+        details_.reset();
         rebuilds_->stop();
         reads_.stop();
         writes_.bus->stop();
@@ -160,6 +164,7 @@ private:
     tree_side tree_;
     std::unique_ptr<eventlog::mirror::relay> relay_;
     std::unique_ptr<answer_keeper> answers_;
+    std::unique_ptr<detail_keeper> details_;
     std::unique_ptr<api::application> application_;
 };
 

@@ -28,6 +28,8 @@ void add_events(CLI::App& to, work& chosen);
 void add_keys(CLI::App& to, work& chosen);
 void add_import(CLI::App& to, work& chosen);
 void add_audit(CLI::App& to, work& chosen);
+void add_erase(CLI::App& to, work& chosen);
+void add_replay(CLI::App& to, work& chosen);
 void add_relay(CLI::App& to, work& chosen);
 void add_mirror(CLI::App& to, work& chosen);
 void add_projector(CLI::App& to, work& chosen);

@@ -58,6 +58,10 @@ awaitable<eventlog::result<loaded<domain::api_key::state>>> attempt::load(domain
     return load_any<domain::api_key::state>(id);
 }
 
+awaitable<eventlog::result<loaded<domain::user::state>>> attempt::load(domain::user_id id) {
+    return load_any<domain::user::state>(id);
+}
+
 awaitable<bool> attempt::was_outdated() {
     bool outdated = false;
     for (use const& used : uses_) {

@@ -36,7 +36,8 @@ struct plan {
     std::optional<std::string> subject{};          ///< The sender's key, where the sender is no caller.
     std::optional<domain::user_id> acting_user{};  ///< Likewise.
     std::optional<eventlog::append_request>
-        prepared{};  ///< Instead of streams: ready to be appended (clicks).
+        prepared{};                           ///< Instead of streams: ready to be appended (clicks).
+    std::vector<domain::uuid> erased_keys{};  ///< Destroyed once it is appended, before the answer.
     /// Of a prepared click: a version conflict means that this link is at max_clicks.
     std::optional<domain::link_id> capped_link{};
 };
@@ -77,6 +78,7 @@ public:
     [[nodiscard]] awaitable<eventlog::result<loaded<domain::workspace::state>>> load(domain::workspace_id id);
     [[nodiscard]] awaitable<eventlog::result<loaded<domain::link::state>>> load(domain::link_id id);
     [[nodiscard]] awaitable<eventlog::result<loaded<domain::api_key::state>>> load(domain::api_key_id id);
+    [[nodiscard]] awaitable<eventlog::result<loaded<domain::user::state>>> load(domain::user_id id);
 
     /// A stream that the present try rests on.
     struct use {

@@ -3,6 +3,7 @@
 
 #include "commands/attempt.h"
 #include "commands/edge_cache.h"
+#include "commands/erasure.h"
 #include "commands/execution.h"
 #include "commands/facts.h"
 #include "commands/handlers.h"
@@ -72,6 +73,7 @@ private:
     void apply_own(plan const& done, eventlog::appended const& at);
     void apply_tail(eventlog::recorded_event const& stored);
     void apply_to_links(eventlog::recorded_event const& stored, domain::event const& happened);
+    void forget_erased(domain::event const& happened);
     void forget_everything();
 
     eventlog::event_log& log_;
@@ -131,6 +133,12 @@ awaitable<std::variant<domain::caller, refusal, eventlog::failure>> bus::authent
     domain::api_key::state const& key = *found.assume_value().state;
     bool const is_right = eventlog::equal_in_constant_time(key.key_hash, hash_secret(bearer));
     if (!is_right || !domain::api_key::is_valid(key, eventlog::now())) co_return unauthenticated();
+    // The first admin's key goes on: without it nobody could look after the log.
+    if (!key.root) {
+        auto const owner = co_await facts_.load(key.user_id);
+        if (!owner) co_return owner.assume_error();
+        if (owner.assume_value().state->erased) co_return unauthenticated();
+    }
     co_return domain::api_key::caller_of(key);
 }
 
@@ -240,6 +248,7 @@ void bus::apply_own(plan const& done, eventlog::appended const& at) {
             ++stored.version;
             facts_.apply(stored.stream, stored.version, happened, true);
             apply_to_links(stored, happened);
+            forget_erased(happened);
             ++stored.position;
         }
     }
@@ -252,6 +261,7 @@ void bus::apply_tail(eventlog::recorded_event const& stored) {
     if (happened) {
         facts_.apply(stored.stream, stored.version, happened.assume_value(), false);
         apply_to_links(stored, happened.assume_value());
+        forget_erased(happened.assume_value());
         return;
     }
     spdlog::error("the event at position {} cannot be read: {}", stored.position,
@@ -273,6 +283,26 @@ void bus::apply_to_links(eventlog::recorded_event const& stored, domain::event c
     } else if (auto const link = links.find(*id); link && link->version() == stored.version) {
         edge_->put(link->settings(), stored.position);
     }
+}
+
+/// What is held in memory of those who are erased goes at once, and the keys with it: the process that wrote
+/// the event may have died before it destroyed them.
+void bus::forget_erased(domain::event const& happened) {
+    auto const ids = erased_keys_of(happened);
+    if (ids.empty()) return;
+    for (auto const& id : ids) keys_.forget(id);
+    if (auto const* person = std::get_if<domain::erasure::person_erased>(&happened)) {
+        for (auto const& one : person->invitations) facts_.forget(domain::stream_of(one.workspace_id));
+    }
+    boost::asio::post(pool_, [this, ids] {
+        for (auto const& id : ids) {
+            auto const destroyed = keys_.destroy(id);
+            if (destroyed) continue;
+            spdlog::error("an erased key could not be destroyed ({}); the next start tries again",
+                          destroyed.assume_error().detail);
+            return;
+        }
+    });
 }
 
 void bus::forget_everything() {

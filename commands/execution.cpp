@@ -144,7 +144,8 @@ awaitable<command_outcome> execution::run_admitted(admitted const& command) {
         requests.push_back(std::move(request.assume_value()));
         auto const outcomes =
             co_await append_all(committer_, std::move(requests), with_.options.command_deadline);
-        if (auto verdict = judge(command, wanted, outcomes.front())) co_return std::move(*verdict);
+        if (auto verdict = judge(command, wanted, outcomes.front()))
+            co_return co_await destroy_erased(wanted, std::move(*verdict));
     }
     co_return too_many_conflicts();
 }
@@ -163,6 +164,21 @@ awaitable<command_outcome> execution::answer_refused(admitted const& command, re
     if (!answer)
         co_return eventlog::failure{eventlog::failure_code::corrupted, "a stored answer does not open"};
     co_return std::move(*answer);
+}
+
+/// The event says that the keys are destroyed, so they are before anybody hears of it. Should the store be
+/// away just now, every process that sees the event, or starts after it, destroys them (commands/erasure.h).
+awaitable<command_outcome> execution::destroy_erased(plan const& wanted, command_outcome answer) {
+    if (wanted.erased_keys.empty() || !std::holds_alternative<command_answer>(answer)) co_return answer;
+    auto work = [this, ids = wanted.erased_keys]() -> eventlog::result<void> {
+        for (auto const& id : ids) {
+            BOOST_OUTCOME_TRY(with_.keys.destroy(id));
+        }
+        return boost::outcome_v2::success();
+    };
+    auto const destroyed = co_await run_blocking(with_.pool, std::move(work));
+    if (!destroyed) co_return destroyed.assume_error();
+    co_return answer;
 }
 
 std::optional<command_outcome> execution::judge(admitted const& command, plan const& wanted,
@@ -279,6 +295,10 @@ awaitable<std::vector<command_outcome>> execution::run_bulk(std::vector<command_
         for (std::size_t k = 0; k < next.to_append.size(); ++k) {
             auto& [one, wanted] = next.to_append[k];
             outcomes[one.index] = judge(one.command, wanted, results[k]);
+            if (outcomes[one.index]) {
+                auto destroyed = co_await destroy_erased(wanted, std::move(*outcomes[one.index]));
+                outcomes[one.index] = std::move(destroyed);
+            }
             // What was put off may have given free what was refused here: it comes first, then this again.
             bool const is_early = outcomes[one.index] && next.has_earlier(one.index) &&
                                   std::holds_alternative<refusal>(*outcomes[one.index]);

@@ -56,6 +56,7 @@ private:
                                                                 sender const& from) const;
     awaitable<planned> decide(attempt& on, admitted const& command);
     awaitable<command_outcome> run_admitted(admitted const& command);
+    awaitable<command_outcome> destroy_erased(plan const& wanted, command_outcome answer);
     awaitable<void> decide_for(wave& next, waiting one);
     awaitable<command_outcome> answer_refused(admitted const& command, domain::refusal no);
     [[nodiscard]] std::optional<command_outcome> judge(

@@ -39,6 +39,8 @@ public:
     [[nodiscard]] awaitable<eventlog::result<loaded<domain::api_key::state>>> key_by_prefix(
         std::string prefix);
 
+    [[nodiscard]] eventlog::event_log& log() const { return log_; }
+
     /// Always from the log.
     [[nodiscard]] awaitable<eventlog::result<std::optional<std::string>>> claim_owner(std::string scope,
                                                                                       std::string key);

@@ -117,6 +117,14 @@ struct issue_api_key_input {
 struct revoke_api_key_input {
     domain::api_key_id api_key_id;
 };
+/// A person by user_id or email, or the click details of a workspace's days.
+struct erase_subject_input {
+    std::optional<domain::user_id> user_id;
+    std::optional<std::string> email;
+    std::optional<domain::workspace_id> workspace_id;
+    std::optional<std::string> first_day;
+    std::optional<std::string> last_day;
+};
 
 BOOST_DESCRIBE_STRUCT(create_workspace_input, (), (name, slug))
 BOOST_DESCRIBE_STRUCT(rename_workspace_input, (), (workspace_id, name))
@@ -141,6 +149,7 @@ BOOST_DESCRIBE_STRUCT(click_link_input, (),
                       (short_code, link_id, visitor, ip, user_agent, referer, occurred_at))
 BOOST_DESCRIBE_STRUCT(issue_api_key_input, (), (workspace_id, name, scopes, expires_at))
 BOOST_DESCRIBE_STRUCT(revoke_api_key_input, (), (api_key_id))
+BOOST_DESCRIBE_STRUCT(erase_subject_input, (), (user_id, email, workspace_id, first_day, last_day))
 
 // ---- What they get back ---------------------------------------------------------------------------------
 
@@ -178,6 +187,12 @@ struct issued_api_key_result {
 struct api_key_result {
     domain::api_key_id api_key_id;
 };
+struct erasure_result {
+    std::optional<domain::user_id> user_id;  ///< Who was erased, where they were a user.
+    std::int64_t keys_destroyed = 0;
+    std::int64_t invitations = 0;  ///< That named the person.
+    bool is_done = true;           ///< False: click details go within minutes.
+};
 
 BOOST_DESCRIBE_STRUCT(workspace_result, (), (workspace_id))
 BOOST_DESCRIBE_STRUCT(invitation_result, (), (invitation_id, token))
@@ -188,6 +203,7 @@ BOOST_DESCRIBE_STRUCT(link_result, (), (link_id, short_code, short_url))
 BOOST_DESCRIBE_STRUCT(click_result, (), (link_id))
 BOOST_DESCRIBE_STRUCT(issued_api_key_result, (), (api_key_id, api_key))
 BOOST_DESCRIBE_STRUCT(api_key_result, (), (api_key_id))
+BOOST_DESCRIBE_STRUCT(erasure_result, (), (user_id, keys_destroyed, invitations, is_done))
 
 // ---- The commands ---------------------------------------------------------------------------------------
 
@@ -218,7 +234,10 @@ BOOST_DESCRIBE_STRUCT(api_key_result, (), (api_key_id))
       "Reports a click that another server saw; names the link by short_code or link_id.")                 \
     X(IssueApiKey, issue_api_key_input, issued_api_key_result, admin,                                      \
       "Issues an API key of the caller for a workspace; the answer holds the key.")                        \
-    X(RevokeApiKey, revoke_api_key_input, api_key_result, admin, "Ends an API key at once.")
+    X(RevokeApiKey, revoke_api_key_input, api_key_result, admin, "Ends an API key at once.")               \
+    X(EraseSubject, erase_subject_input, erasure_result, admin,                                            \
+      "Erases a person (user_id or email), or the click details of a workspace's days; the receipt is at " \
+      "/v1/erasures/<position of the answer>.")
 
 #define LINKLEDGER_COMMAND_ALTERNATIVE(NAME, INPUT, RESULT, SCOPE, SUMMARY) , INPUT
 template <typename First, typename... Rest>
@@ -250,7 +269,9 @@ inline constexpr field_description field_descriptions[] = {
     {"utm_campaign", "255 characters at most."},
     {"utm_term", "255 characters at most."},
     {"utm_content", "255 characters at most."},
-    {"email", "The address of the person to invite."},
+    {"email", "The address of the person."},
+    {"first_day", "The first UTC day, as in 2026-11-01; with workspace_id and last_day."},
+    {"last_day", "The last UTC day; must have ended 8 days ago or earlier."},
     {"role", "viewer reads; member edits links; admin also members and keys; owner everything."},
     {"scopes", "What the key is good for, within its user's role."},
     {"token", "The invitation's token: a secret."},

@@ -85,8 +85,11 @@ public:
         return found != entries_.end() && version <= found->second.version;
     }
 
+    /// A load under way is repeated.
     void forget(Id const& id) {
         std::lock_guard const lock{mutex_};
+        auto const loading = loading_.find(id);
+        if (loading != loading_.end()) loading->second.was_cleared = true;
         auto const found = entries_.find(id);
         if (found != entries_.end()) remove(found);
     }

@@ -93,9 +93,27 @@ struct changes_of {
     claims operator()(link::disabled const&) const { return {}; }
     claims operator()(link::enabled const&) const { return {}; }
     claims operator()(click::clicked const&) const { return {}; }
+    claims operator()(click::settled const&) const { return {}; }
+    // What an erased person had claimed is given back by the command, which still knows the address;
+    // afterwards their events claim nothing.
+    claims operator()(erasure::person_erased const&) const { return {}; }
+    claims operator()(erasure::details_ordered const&) const { return {}; }
+    claims operator()(erasure::details_erased const&) const { return {}; }
 };
 
 }  // namespace
+
+std::vector<claim> claims_of(erased_claims const& what) {
+    claims back;
+    if (what.user) back.push_back(release(claim_scope::email, what.hashed_email, stream_of(*what.user)));
+    for (auto const& [workspace, tokens] : what.places) {
+        std::string const owner = stream_of(workspace);
+        back.push_back(
+            release(claim_scope::invited_email, invited_email_key(workspace, what.hashed_email), owner));
+        for (auto const& token : tokens) back.push_back(release(claim_scope::invitation, token, owner));
+    }
+    return back;
+}
 
 std::string short_code_key(std::optional<domain_id> const& domain, std::string_view short_code) {
     std::string key = domain ? to_string(*domain) : std::string{};

@@ -45,6 +45,19 @@ inline constexpr std::string_view bootstrap = "bootstrap";          ///< key: `f
 /// A keyed hash of a lower-cased e-mail address. The key is not the domain's business.
 using email_hash = std::function<std::string(std::string_view email)>;
 
+/// What goes back when a person is erased: the address, where a user has it, and in each workspace that
+/// invited it the hold on the address and on the open invitations' tokens.
+struct erased_claims {
+    std::string hashed_email;
+    std::optional<user_id> user;
+    struct place {
+        domain::workspace_id workspace_id;
+        std::vector<std::string> token_hashes;
+    };
+    std::vector<place> places{};
+};
+[[nodiscard]] std::vector<claim> claims_of(erased_claims const& what);
+
 /// The claims that `happened` changes. `before` is the workspace as it was before the event (needed for the
 /// end of an invitation alone). What was erased claims nothing: an erased address is free again.
 [[nodiscard]] std::vector<claim> claims_of(event const& happened, workspace::state const& before,

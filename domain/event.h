@@ -3,6 +3,7 @@
 
 #include "domain/api_key/events.h"
 #include "domain/click/events.h"
+#include "domain/erasure/events.h"
 #include "domain/link/events.h"
 #include "domain/user/events.h"
 #include "domain/workspace/events.h"
@@ -31,7 +32,11 @@ namespace linkledger::domain {
     X(link::enabled, "link.enabled", 1)                       \
     X(link::deleted, "link.deleted", 1)                       \
     X(link::restored, "link.restored", 1)                     \
-    X(click::clicked, "link.clicked", 1)
+    X(click::clicked, "link.clicked", 1)                      \
+    X(click::settled, "clicks.settled", 1)                    \
+    X(erasure::person_erased, "person.erased", 1)             \
+    X(erasure::details_ordered, "click_details.ordered", 1)   \
+    X(erasure::details_erased, "click_details.erased", 1)
 
 /// A type's stored name and current schema version; specialised for each line of the list.
 template <typename Event>

@@ -28,4 +28,13 @@ namespace linkledger::domain {
     return "bots-" + to_string(id);
 }
 
+/// What a link's clicks came to, day by day, where their details were erased.
+[[nodiscard]] inline std::string days_stream_of(link_id const& id) {
+    return "days-" + to_string(id);
+}
+/// An erasure that is of no user's stream.
+[[nodiscard]] inline std::string erasure_stream_of(uuid const& id) {
+    return "erasure-" + to_string(id);
+}
+
 }  // namespace linkledger::domain

@@ -283,6 +283,10 @@ public:
     /// The key of a subject, if there is one that was not destroyed.
     virtual result<std::optional<stored_key>> find_key(std::string const& subject) = 0;
     virtual result<std::optional<stored_key>> find_key(uuid const& key_id) = 0;
+    /// Living keys whose subject begins with `prefix` and comes after `after`, in order of subject; their
+    /// wrapped bytes are left out.
+    virtual result<std::vector<stored_key>> list_keys(std::string const& prefix, std::string const& after,
+                                                      std::size_t limit) = 0;
     /// Keeps `key` unless the subject has one by now; returns the one that is kept. Durable on return.
     virtual result<stored_key> add_key(stored_key const& key) = 0;
     /// Forgets the wrapped bytes and the subject. Durable on return; a second call changes nothing.

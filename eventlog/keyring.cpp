@@ -182,6 +182,8 @@ struct keyring::cache {
 
     void put(uuid const& key_id, std::string const& subject, key_pointer key) {
         std::lock_guard const lock{mutex};
+        auto const known = ids.find(key_id);
+        if (known != ids.end() && known->second->key == nullptr) return;
         forget(key_id);
         used.push_front({key_id, subject, std::move(key), clock::now()});
         ids.emplace(key_id, used.begin());
@@ -275,9 +277,13 @@ result<std::optional<std::string>> keyring::open(sealed const& bytes, uuid const
     return plain;
 }
 
+void keyring::forget(uuid const& key_id) {
+    cache_->put(key_id, "", nullptr);
+}
+
 result<void> keyring::destroy(uuid const& key_id) {
     BOOST_OUTCOME_TRY(log_.destroy_key(key_id));
-    cache_->put(key_id, "", nullptr);
+    forget(key_id);
     return boost::outcome_v2::success();
 }
 

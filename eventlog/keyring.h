@@ -56,6 +56,8 @@ public:
     /// open.
     result<std::optional<std::string>> open(sealed const& bytes, uuid const& event_id, sealed_part part);
 
+    /// Somebody destroyed the key, or is about to: from now on nothing opens under it in this process.
+    void forget(uuid const& key_id);
     /// Erases: afterwards nothing sealed under the key opens, here or elsewhere.
     result<void> destroy(uuid const& key_id);
 

@@ -137,6 +137,18 @@ public:
         return std::optional{key->second};
     }
 
+    result<std::vector<stored_key>> list_keys(std::string const& prefix, std::string const& after,
+                                              std::size_t limit) override {
+        std::shared_lock const lock{mutex_};
+        std::vector<stored_key> found;
+        for (auto const& [subject, key_id] : key_of_subject_)
+            if (subject.starts_with(prefix) && subject > after) found.push_back({key_id, subject, ""});
+        std::sort(found.begin(), found.end(),
+                  [](stored_key const& a, stored_key const& b) { return a.subject < b.subject; });
+        if (found.size() > limit) found.resize(limit);
+        return found;
+    }
+
     result<stored_key> add_key(stored_key const& key) override {
         std::unique_lock const lock{mutex_};
         auto const [subject, is_new] = key_of_subject_.try_emplace(key.subject, key.key_id);

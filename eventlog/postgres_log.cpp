@@ -102,6 +102,8 @@ public:
     result<std::int64_t> forget_responses(timestamp before) override;
     result<std::optional<stored_key>> find_key(std::string const& subject) override;
     result<std::optional<stored_key>> find_key(uuid const& key_id) override;
+    result<std::vector<stored_key>> list_keys(std::string const& prefix, std::string const& after,
+                                              std::size_t limit) override;
     result<stored_key> add_key(stored_key const& key) override;
     result<void> destroy_key(uuid const& key_id) override;
     bool wait_beyond(position after, std::chrono::milliseconds deadline) override;
@@ -296,6 +298,18 @@ result<std::optional<stored_key>> postgres_log::find_key(uuid const& key_id) {
         return c.query_one(
             "SELECT key_id, subject, wrapped FROM keys WHERE key_id = $1 AND subject IS NOT NULL", {key_id},
             read_key);
+    });
+}
+
+result<std::vector<stored_key>> postgres_log::list_keys(std::string const& prefix, std::string const& after,
+                                                        std::size_t limit) {
+    return with_reader([&](sql::connection& c) {
+        return c.query_all(
+            "SELECT key_id, subject FROM keys WHERE subject >= $1 AND subject < $1 || chr(1114111) "
+            "AND subject > $2 ORDER BY subject LIMIT $3",
+            {prefix, after, static_cast<std::int64_t>(limit)}, [](sql::row const& r) {
+                return stored_key{r.id(0), r.text(1), ""};
+            });
     });
 }
 

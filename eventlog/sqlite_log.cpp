@@ -118,6 +118,11 @@ public:
         return reading([&](sqlite_reader& reader) { return reader.find_key(key_id); });
     }
 
+    result<std::vector<stored_key>> list_keys(std::string const& prefix, std::string const& after,
+                                              std::size_t limit) override {
+        return reading([&](sqlite_reader& reader) { return reader.list_keys(prefix, after, limit); });
+    }
+
     result<stored_key> add_key(stored_key const& key) override {
         return writing([&](sqlite_writer& writer) -> result<stored_key> { return writer.add_key(key); });
     }

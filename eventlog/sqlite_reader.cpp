@@ -447,6 +447,23 @@ std::optional<stored_key> sqlite_reader::find_key(uuid const& key_id) {
     return stored_key{key_id, std::string{row.text(0)}, std::string{row.bytes(1)}};
 }
 
+std::vector<stored_key> sqlite_reader::list_keys(std::string const& prefix, std::string const& after,
+                                                 std::size_t limit) {
+    auto& row = prepare(
+        "SELECT key_id, subject FROM keys WHERE subject >= ?1 AND subject < ?1 || char(0x10FFFF) "
+        "AND subject > ?2 ORDER BY subject LIMIT ?3");
+    reset_guard const guard{row};
+    row.bind_text(1, prefix);
+    row.bind_text(2, after);
+    row.bind(3, static_cast<std::int64_t>(limit));
+    std::vector<stored_key> found;
+    while (row.step()) {
+        copy_bytes(row.bytes(0), found.emplace_back().key_id.bytes);
+        found.back().subject = row.text(1);
+    }
+    return found;
+}
+
 std::unique_ptr<sqlite_reader> sqlite_reader_pool::take() {
     {
         std::unique_lock lock{mutex_};

@@ -31,6 +31,8 @@ public:
     [[nodiscard]] std::vector<std::optional<stored_response>> find_responses(std::vector<digest> const& ids);
     [[nodiscard]] std::optional<stored_key> find_key(std::string const& subject);
     [[nodiscard]] std::optional<stored_key> find_key(uuid const& key_id);
+    [[nodiscard]] std::vector<stored_key> list_keys(std::string const& prefix, std::string const& after,
+                                                    std::size_t limit);
 
 private:
     class snapshot;

@@ -52,8 +52,8 @@ eventlog::result<std::shared_ptr<feed_page const>> event_feed::next(std::size_t 
     auto const deadline = clock::now() + patience;
     std::unique_lock lock{mutex_};
     consumers_[consumer] = after;
-    // Where one consumer is, the log is, too. After `clear` nothing else would say so, and one that starts over
-    // would wait with those at the end for an event to come.
+    // Where one consumer is, the log is, too. After `clear` nothing else would say so, and one that starts
+    // over would wait with those at the end for an event to come.
     known_until_ = std::max(known_until_, after);
     changed_.notify_all();
     clock::time_point const pace_until = clock::now() + pace_max;
@@ -152,6 +152,18 @@ eventlog::result<event_feed::page_pointer> event_feed::read(std::unique_lock<std
     return page;
 }
 
+/// Keys that an erasure names are destroyed, or are about to be: what this process still holds of them goes.
+void event_feed::forget_erased(eventlog::recorded_event const& stored) {
+    if (stored.body.type != "person.erased" && stored.body.type != "click_details.erased") return;
+    auto const happened =
+        eventlog::decode(stored.body.type, stored.body.schema_version, stored.body.data, std::nullopt);
+    if (!happened) return;
+    if (auto const* person = std::get_if<domain::erasure::person_erased>(&happened.value()))
+        for (auto const& id : person->key_ids) keys_.forget(id);
+    if (auto const* details = std::get_if<domain::erasure::details_erased>(&happened.value()))
+        for (auto const& day : details->days) keys_.forget(day.key_id);
+}
+
 eventlog::result<event_feed::page_pointer> event_feed::fetch(position after) {
     eventlog::read_query query;
     query.after = after;
@@ -166,6 +178,7 @@ eventlog::result<event_feed::page_pointer> event_feed::fetch(position after) {
         if (!options_.types.contains(stored.body.type)) continue;
         auto& event = page->events.emplace_back();
         event.stored = std::move(stored);
+        forget_erased(event.stored);
         bool const with_cause = options_.cause_types.contains(event.stored.body.type);
         auto const decoded = decode_stored(event, keys_, with_cause);
         if (decoded) continue;

@@ -69,6 +69,7 @@ private:
     [[nodiscard]] eventlog::result<page_pointer> read(std::unique_lock<std::mutex>& lock,
                                                       eventlog::position after);
     [[nodiscard]] eventlog::result<page_pointer> fetch(eventlog::position after);
+    void forget_erased(eventlog::recorded_event const& stored);
 
     event_source& source_;
     eventlog::keyring& keys_;

@@ -58,6 +58,11 @@ public:
     /// Each event makes rows of its own, whatever came before it: ranges of the log are applied in any order,
     /// several at once, with the indexes made afterwards.
     [[nodiscard]] virtual bool has_row_per_event() const { return false; }
+    /// The same as apply for such ranges: an event leaves the rows of others alone. Those that erase find
+    /// nothing to erase then, because the keys were destroyed before the rebuild read the log.
+    virtual void apply_in_any_order(event_batch batch, sql::connection& transaction) {
+        apply(batch, transaction);
+    }
     /// What events contribute is sorted by what it concerns, and each row written once
     /// (projections/rebuild/sorted_fold.h); null: not offered.
     [[nodiscard]] virtual std::unique_ptr<sorted_fold> create_sorted_fold() const;

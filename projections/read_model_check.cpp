@@ -1,6 +1,7 @@
 #include "projections/read_model_check.h"
 
 #include "eventlog/codec.h"
+#include "projections/accounts/accounts_check.h"
 #include "projections/realtime/realtime_check.h"
 #include "projections/sql_text.h"
 
@@ -26,7 +27,8 @@ constexpr std::size_t page_events = 4'000;
 struct link_totals {
     std::int64_t total = 0;
     std::int64_t unique = 0;
-    std::int64_t erased = 0;  ///< Clicks whose visitor can no longer be known.
+    std::int64_t erased = 0;                     ///< Clicks whose visitor can no longer be known.
+    std::map<std::string, std::int64_t> days{};  ///< Uniques counted one by one; gone once settled.
 };
 struct click_counts {
     std::int64_t people = 0;
@@ -54,7 +56,7 @@ stored_links read_links(read_store& store) {
         made.at = now.position;
         now.rows.query(at_version("SELECT id, total_clicks, unique_clicks FROM links_vN", now.build.version),
                        {}, [&](sql::row const& r) {
-                           made.links[link_id{r.id(0)}] = {r.integer(1), r.integer(2), 0};
+                           made.links[link_id{r.id(0)}] = {r.integer(1), r.integer(2), 0, {}};
                        });
     });
     return made;
@@ -90,8 +92,9 @@ public:
           links_(read_links(store)),
           clicks_(read_clicks(store)),
           audit_(read_audit(store)),
-          counters_(store) {
-        report_.position = std::max({links_.at, clicks_.at, audit_.at, counters_.until()});
+          counters_(store),
+          accounts_(store) {
+        report_.position = std::max({links_.at, clicks_.at, audit_.at, counters_.until(), accounts_.until()});
     }
 
     [[nodiscard]] position until() const { return report_.position; }
@@ -102,6 +105,14 @@ public:
             auto const& click = std::get<domain::click::clicked>(decoded);
             count(event, click);
             counters_.fold(event, click);
+            return boost::outcome_v2::success();
+        }
+        BOOST_OUTCOME_TRY(accounts_.fold(event));
+        if (event.body.type == "clicks.settled") {
+            if (event.position > links_.at) return boost::outcome_v2::success();
+            BOOST_OUTCOME_TRY(auto const decoded, eventlog::decode(event.body.type, event.body.schema_version,
+                                                                   event.body.data, std::nullopt));
+            settle(std::get<domain::click::settled>(decoded));
             return boost::outcome_v2::success();
         }
         if (event.body.type == "link.created" && event.position <= links_.at) {
@@ -119,6 +130,7 @@ public:
         compare_links();
         compare_clicks();
         counters_.compare([this](std::string what) { note(0, "realtime", std::move(what)); });
+        accounts_.compare([this](std::string what) { note(0, "accounts", std::move(what)); });
         return std::move(report_);
     }
 
@@ -131,10 +143,19 @@ private:
         if (click.is_bot || event.position > links_.at) return;
         auto& link = folded_links_[click.link_id];
         ++link.total;
-        if (!click.personal || click.personal->visitor.empty())
+        if (!click.personal || click.personal->visitor.empty()) {
             ++link.erased;
-        else if (visitors_.insert(domain::to_string(click.link_id) + click.personal->visitor).second)
+        } else if (visitors_.insert(domain::to_string(click.link_id) + click.personal->visitor).second) {
             ++link.unique;
+            ++link.days[domain::to_utc_day(event.body.occurred_at)];
+        }
+    }
+
+    void settle(domain::click::settled const& day) {
+        auto& link = folded_links_[day.link_id];
+        link.unique += day.unique_clicks - link.days[day.day];
+        link.days.erase(day.day);
+        if (link.erased > 0) link.erased -= std::min(link.erased, day.clicks);
     }
 
     /// Rows that were found are taken away; what is left at the end has no event.
@@ -195,6 +216,7 @@ private:
     stored_clicks clicks_;
     stored_audit audit_;
     realtime::counter_check counters_;
+    accounts::accounts_check accounts_;
     std::unordered_map<link_id, link_totals> folded_links_;
     std::unordered_map<link_id, click_counts> folded_clicks_;
     std::unordered_set<std::string> visitors_;

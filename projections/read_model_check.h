@@ -1,6 +1,6 @@
 #pragma once
 // Read models against a fold of the log: totals of links, numbers of clicks, real-time counters, rows of the
-// audit log.
+// audit log, workspaces, members and keys.
 
 #include "eventlog/keyring.h"
 #include "projections/read_store.h"
@@ -13,7 +13,7 @@ namespace linkledger::projections {
 
 struct read_model_difference {
     eventlog::position at = 0;  ///< Of the event concerned; 0: of none in particular.
-    std::string model;          ///< `links`, `clicks`, `audit_logs`, `realtime`.
+    std::string model;          ///< `links`, `clicks`, `audit_logs`, `realtime`, `accounts`.
     std::string what;
 
     bool operator==(read_model_difference const&) const = default;
@@ -25,7 +25,7 @@ struct read_model_report {
 };
 
 /// Each model is compared as of its own checkpoint, whatever is applied meanwhile. Where click details were
-/// erased, a link's uniques may be anything from what is still known to that and its erased clicks.
+/// erased and not settled, a link's uniques may be anything from what is known to that and its erased clicks.
 /// Throws sql::error. `progress` is told how far the fold is, and of how far.
 [[nodiscard]] eventlog::result<read_model_report> check_read_models(
     eventlog::event_log& log, eventlog::keyring& keys, read_store& store,

@@ -15,6 +15,11 @@ state evolve(state current, event const& happened) {
             current.name = e->personal->name;
         }
     }
+    if (auto const* e = std::get_if<erasure::person_erased>(&happened); e && e->user_id == current.user_id) {
+        current.email.reset();
+        current.name.clear();
+        current.erased = true;
+    }
     return current;
 }
 

@@ -15,6 +15,7 @@ struct state {
     domain::user_id user_id;
     std::optional<std::string> email;  ///< None for the first admin, and once the person was erased.
     std::string name;
+    bool erased = false;  ///< Keys of theirs are refused.
 
     bool operator==(state const&) const = default;
 };

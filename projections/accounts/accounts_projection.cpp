@@ -17,9 +17,10 @@ namespace ev = domain;
 using domain::timestamp;
 using domain::uuid;
 
-constexpr std::array<std::string_view, 10> types{
-    "workspace.created",   "workspace.renamed", "user.invited",    "user.joined",    "invitation.revoked",
-    "member.role_changed", "member.removed",    "user.registered", "api_key.issued", "api_key.revoked"};
+constexpr std::array<std::string_view, 11> types{
+    "workspace.created",  "workspace.renamed",   "user.invited",   "user.joined",
+    "invitation.revoked", "member.role_changed", "member.removed", "user.registered",
+    "api_key.issued",     "api_key.revoked",     "person.erased"};
 constexpr std::array<std::string_view, 5> table_names{"users_v1", "workspaces_v1", "workspace_members_v1",
                                                       "invitations_v1", "api_keys_v1"};
 
@@ -37,6 +38,8 @@ struct batch_effects {
     std::map<std::pair<uuid, uuid>, member_effect> members;
     std::map<uuid, sql::parameters> accepted, revoked;  ///< invitation, at
     std::map<uuid, sql::parameters> revoked_keys;       ///< key, at
+    std::map<uuid, sql::parameters> erased_users;       ///< user, at
+    std::map<uuid, sql::parameters> erased_invitations;
 };
 
 void fold(batch_effects& into, decoded_event const& event);
@@ -156,36 +159,43 @@ void invite(batch_effects& into, ev::workspace::invited const& e, timestamp at) 
                                                at};
 }
 
+/// Rows as a rebuild makes them, whose events have no personal part any more.
+void erase(batch_effects& into, ev::erasure::person_erased const& e, timestamp at) {
+    if (e.user_id) into.erased_users[e.user_id->value] = {e.user_id->value, at};
+    for (auto const& one : e.invitations)
+        into.erased_invitations[one.invitation_id.value] = {one.invitation_id.value};
+}
+
 void fold(batch_effects& into, decoded_event const& event) {
     timestamp const at = event.stored.recorded_at;
     auto const& event_id = event.stored.body.event_id;
-    std::visit(overloaded{[&](ev::workspace::created const& e) {
-                              into.workspaces[e.workspace_id.value] = {
-                                  e.workspace_id.value, e.name, e.slug, e.owner_id.value, e.plan, at, at};
-                              join(into, event_id, e.workspace_id.value, e.owner_id.value,
-                                   domain::role::owner, {}, at);
-                          },
-                          [&](ev::workspace::renamed const& e) {
-                              into.renamed[e.workspace_id.value] = {e.workspace_id.value, e.name, at};
-                          },
-                          [&](ev::workspace::invited const& e) { invite(into, e, at); },
-                          [&](ev::workspace::joined const& e) {
-                              join(into, event_id, e.workspace_id.value, e.user_id.value, e.role,
-                                   e.invited_by, at);
-                              into.accepted[e.invitation_id.value] = {e.invitation_id.value, at};
-                          },
-                          [&](ev::workspace::invitation_revoked const& e) {
-                              into.revoked[e.invitation_id.value] = {e.invitation_id.value, at};
-                          },
-                          [&](ev::workspace::role_changed const& e) { change_role(into, e, at); },
-                          [&](ev::workspace::member_removed const& e) { remove(into, e); },
-                          [&](ev::user::registered const& e) { register_user(into, e, at); },
-                          [&](ev::api_key::issued const& e) { issue(into, e, at); },
-                          [&](ev::api_key::revoked const& e) {
-                              into.revoked_keys[e.api_key_id.value] = {e.api_key_id.value, at};
-                          },
-                          [](auto const&) {}},
-               event.event);
+    std::visit(
+        overloaded{[&](ev::workspace::created const& e) {
+                       into.workspaces[e.workspace_id.value] = {
+                           e.workspace_id.value, e.name, e.slug, e.owner_id.value, e.plan, at, at};
+                       join(into, event_id, e.workspace_id.value, e.owner_id.value, domain::role::owner, {},
+                            at);
+                   },
+                   [&](ev::workspace::renamed const& e) {
+                       into.renamed[e.workspace_id.value] = {e.workspace_id.value, e.name, at};
+                   },
+                   [&](ev::workspace::invited const& e) { invite(into, e, at); },
+                   [&](ev::workspace::joined const& e) {
+                       join(into, event_id, e.workspace_id.value, e.user_id.value, e.role, e.invited_by, at);
+                       into.accepted[e.invitation_id.value] = {e.invitation_id.value, at};
+                   },
+                   [&](ev::workspace::invitation_revoked const& e) {
+                       into.revoked[e.invitation_id.value] = {e.invitation_id.value, at};
+                   },
+                   [&](ev::workspace::role_changed const& e) { change_role(into, e, at); },
+                   [&](ev::workspace::member_removed const& e) { remove(into, e); },
+                   [&](ev::user::registered const& e) { register_user(into, e, at); },
+                   [&](ev::api_key::issued const& e) { issue(into, e, at); },
+                   [&](ev::api_key::revoked const& e) {
+                       into.revoked_keys[e.api_key_id.value] = {e.api_key_id.value, at};
+                   },
+                   [&](ev::erasure::person_erased const& e) { erase(into, e, at); }, [](auto const&) {}},
+        event.event);
 }
 
 // ---- Writing --------------------------------------------------------------------------------------------
@@ -273,11 +283,22 @@ void write_api_keys(batch_effects const& effects, sql::connection& to) {
               {"uuid", "timestamptz"}, to);
 }
 
+void write_erasures(batch_effects const& effects, sql::connection& to) {
+    write_set(effects.erased_users,
+              "UPDATE users_v1 SET email = NULL, name = NULL, search_text = '\n', deleted_at = v.column2, "
+              "updated_at = v.column2 FROM {values} AS v WHERE users_v1.id = v.column1",
+              {"uuid", "timestamptz"}, to);
+    write_set(effects.erased_invitations,
+              "UPDATE invitations_v1 SET email = NULL FROM {values} AS v WHERE invitations_v1.id = v.column1",
+              {"uuid"}, to);
+}
+
 void write(batch_effects const& effects, sql::connection& to) {
     write_users_and_workspaces(effects, to);
     write_members(effects, to);
     write_invitations(effects, to);
     write_api_keys(effects, to);
+    write_erasures(effects, to);
 }
 
 }  // namespace

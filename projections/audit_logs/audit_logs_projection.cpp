@@ -15,11 +15,12 @@ namespace {
 namespace ev = domain;
 namespace bj = boost::json;
 
-constexpr std::array<std::string_view, 16> types{
-    "workspace.created",  "workspace.renamed",   "user.invited",   "user.joined",
-    "invitation.revoked", "member.role_changed", "member.removed", "user.registered",
-    "api_key.issued",     "api_key.revoked",     "link.created",   "link.updated",
-    "link.disabled",      "link.enabled",        "link.deleted",   "link.restored"};
+constexpr std::array<std::string_view, 19> types{
+    "workspace.created",  "workspace.renamed",     "user.invited",        "user.joined",
+    "invitation.revoked", "member.role_changed",   "member.removed",      "user.registered",
+    "api_key.issued",     "api_key.revoked",       "link.created",        "link.updated",
+    "link.disabled",      "link.enabled",          "link.deleted",        "link.restored",
+    "person.erased",      "click_details.ordered", "click_details.erased"};
 constexpr std::array<std::string_view, 1> table_names{"audit_logs_v1"};
 
 /// What an event did to what. Old and new values are objects, or null.
@@ -32,6 +33,8 @@ struct audit_entry {
 
 [[nodiscard]] audit_entry describe(decoded_event const& event);
 [[nodiscard]] sql::parameters to_row(decoded_event const& event);
+void write(std::vector<sql::parameters>& rows, sql::connection& to);
+void erase(ev::erasure::person_erased const& who, sql::connection& in);
 
 }  // namespace
 
@@ -47,17 +50,68 @@ void audit_logs_projection::apply(event_batch batch, sql::connection& transactio
     std::vector<sql::parameters> rows;
     rows.reserve(batch.size());
     for (auto const* event : batch) {
-        if (!std::holds_alternative<ev::click::clicked>(event->event)) rows.push_back(to_row(*event));
+        rows.push_back(to_row(*event));
+        auto const* erased = std::get_if<ev::erasure::person_erased>(&event->event);
+        if (erased == nullptr) continue;
+        write(rows, transaction);
+        erase(*erased, transaction);
     }
-    if (rows.empty()) return;
-    transaction.copy_rows(
-        "audit_logs_v1",
-        {"id", "workspace_id", "user_id", "action", "resource_type", "resource_id", "old_values",
-         "new_values", "metadata", "ip_address", "user_agent", "created_at", "position"},
-        rows);
+    write(rows, transaction);
+}
+
+void audit_logs_projection::apply_in_any_order(event_batch batch, sql::connection& transaction) {
+    std::vector<sql::parameters> rows;
+    rows.reserve(batch.size());
+    for (auto const* event : batch) rows.push_back(to_row(*event));
+    write(rows, transaction);
 }
 
 namespace {
+
+void write(std::vector<sql::parameters>& rows, sql::connection& to) {
+    if (rows.empty()) return;
+    to.copy_rows("audit_logs_v1",
+                 {"id", "workspace_id", "user_id", "action", "resource_type", "resource_id", "old_values",
+                  "new_values", "metadata", "ip_address", "user_agent", "created_at", "position"},
+                 rows);
+    rows.clear();
+}
+
+/// Name and address leave the values of a row, which then is as a rebuild makes it.
+void erase_values(std::string const& which, sql::parameters const& values, sql::connection& in) {
+    struct kept {
+        domain::uuid id;
+        std::string values;
+    };
+    auto const rows =
+        in.query_all("SELECT id, new_values FROM audit_logs_v1 WHERE new_values IS NOT NULL AND " + which,
+                     values, [](sql::row const& r) {
+                         return kept{r.id(0), r.text(1)};
+                     });
+    for (auto const& row : rows) {
+        std::string error;
+        auto parsed = json::parse(row.values, error);
+        if (!parsed || !parsed->is_object()) continue;
+        for (auto const* const name : {"name", "email"})
+            if (auto* const value = parsed->as_object().if_contains(name)) *value = nullptr;
+        in.execute("UPDATE audit_logs_v1 SET new_values = $1 WHERE id = $2",
+                   {bj::serialize(*parsed), row.id});
+    }
+}
+
+/// What the person did stays; where from, and who it was, goes.
+void erase(ev::erasure::person_erased const& who, sql::connection& in) {
+    if (who.user_id) {
+        in.execute(
+            "UPDATE audit_logs_v1 SET ip_address = NULL, user_agent = NULL WHERE user_id = $1 AND "
+            "(ip_address IS NOT NULL OR user_agent IS NOT NULL)",
+            {who.user_id->value});
+        erase_values("resource_type = 'user' AND resource_id = $1", {who.user_id->value}, in);
+    }
+    for (auto const& one : who.invitations)
+        erase_values("resource_type = 'invitation' AND action = 'user.invited' AND resource_id = $1",
+                     {one.invitation_id.value}, in);
+}
 
 /// All fields of an event but the named ones and the personal part, which is never shown as it is stored.
 template <typename Event>
@@ -157,7 +211,21 @@ audit_entry describe(decoded_event const& event) {
                 return audit_entry{"link", e.link_id.value, nullptr,
                                    bj::object{{"short_code", e.short_code}, {"deleted_at", nullptr}}};
             },
-            [](ev::click::clicked const&) { return audit_entry{}; }},
+            [&](ev::erasure::person_erased const& e) {
+                // Of an invited person who never joined there is no id.
+                return audit_entry{"user", e.user_id.value_or(ev::user_id{}).value, nullptr,
+                                   bj::object{{"erased_at", at}}};
+            },
+            [](ev::erasure::details_ordered const& e) {
+                return audit_entry{"click_details", e.workspace_id.value, nullptr,
+                                   values_of(e, {"workspace_id"})};
+            },
+            [](ev::erasure::details_erased const& e) {
+                return audit_entry{"click_details", e.workspace_id.value, nullptr,
+                                   values_of(e, {"workspace_id", "days"})};
+            },
+            [](ev::click::clicked const&) { return audit_entry{}; },
+            [](ev::click::settled const&) { return audit_entry{}; }},
         event.event);
 }
 

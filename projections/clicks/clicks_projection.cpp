@@ -14,13 +14,20 @@ namespace {
 
 using domain::timestamp;
 using domain::click::clicked;
+using domain::click::settled;
 using month = std::chrono::year_month;
 
-constexpr std::array<std::string_view, 1> types{"link.clicked"};
-constexpr std::array<std::string_view, 1> table_names{"clicks_v1"};
+constexpr std::array<std::string_view, 3> types{"link.clicked", "clicks.settled", "click_details.erased"};
+constexpr std::array<std::string_view, 3> table_names{"clicks_v1", "settled_days_v1", "settled_hours_v1"};
 
 [[nodiscard]] sql::parameters to_row(decoded_event const& event, clicked const& click);
 void ensure_partitions(event_batch batch, sql::connection& in);
+void write(std::vector<sql::parameters>& rows, sql::connection& to);
+/// Whether rows that are there already lose what tells people apart.
+enum class earlier_rows { are_erased, are_left };
+void settle(std::vector<settled const*> const& days, earlier_rows how, sql::connection& in);
+void add_rows(event_batch batch, earlier_rows how, sql::connection& to);
+void erase_details(domain::uuid const& key, sql::connection& in);
 
 }  // namespace
 
@@ -33,23 +40,79 @@ std::span<std::string_view const> clicks_projection::tables() const {
 }
 
 void clicks_projection::apply(event_batch batch, sql::connection& transaction) {
-    std::vector<sql::parameters> rows;
-    rows.reserve(batch.size());
+    add_rows(batch, earlier_rows::are_erased, transaction);
     for (auto const* event : batch) {
-        if (auto const* click = std::get_if<clicked>(&event->event)) rows.push_back(to_row(*event, *click));
+        auto const* erased = std::get_if<domain::erasure::details_erased>(&event->event);
+        if (erased == nullptr) continue;
+        for (auto const& day : erased->days) erase_details(day.key_id, transaction);
     }
-    if (rows.empty()) return;
-    if (transaction.dialect() == sql::dialect::postgresql) ensure_partitions(batch, transaction);
-    transaction.copy_rows(
-        "clicks_v1",
-        {"id",          "link_id",    "workspace_id",    "clicked_at",   "visitor_id", "ip_address",
-         "user_agent",  "referer",    "referer_domain",  "country_code", "region",     "city",
-         "device_type", "browser",    "browser_version", "os",           "os_version", "is_bot",
-         "utm_source",  "utm_medium", "utm_campaign",    "created_at"},
-        rows);
+}
+
+void clicks_projection::apply_in_any_order(event_batch batch, sql::connection& transaction) {
+    add_rows(batch, earlier_rows::are_left, transaction);
 }
 
 namespace {
+
+void write(std::vector<sql::parameters>& rows, sql::connection& to) {
+    if (rows.empty()) return;
+    to.copy_rows("clicks_v1",
+                 {"id",          "link_id",    "workspace_id",    "clicked_at",   "visitor_id", "ip_address",
+                  "user_agent",  "referer",    "referer_domain",  "country_code", "region",     "city",
+                  "device_type", "browser",    "browser_version", "os",           "os_version", "is_bot",
+                  "utm_source",  "utm_medium", "utm_campaign",    "created_at"},
+                 rows);
+}
+
+void add_rows(event_batch batch, earlier_rows how, sql::connection& to) {
+    std::vector<sql::parameters> rows;
+    std::vector<settled const*> days;
+    rows.reserve(batch.size());
+    for (auto const* event : batch) {
+        if (auto const* click = std::get_if<clicked>(&event->event)) rows.push_back(to_row(*event, *click));
+        if (auto const* day = std::get_if<settled>(&event->event)) days.push_back(day);
+    }
+    if (!rows.empty() && to.dialect() == sql::dialect::postgresql) ensure_partitions(batch, to);
+    write(rows, to);
+    settle(days, how, to);
+}
+
+/// Uniques of days whose visitors are told apart for the last time stand in tables of their own from now on.
+void settle(std::vector<settled const*> const& days, earlier_rows how, sql::connection& in) {
+    if (days.empty()) return;
+    std::vector<sql::parameters> ranges, totals, hours;
+    for (auto const* day : days) {
+        auto const begins = domain::parse_timestamp(day->day + "T00:00:00Z");
+        if (!begins) continue;
+        ranges.push_back({day->link_id.value, *begins, *begins + std::chrono::days{1}});
+        totals.push_back({day->link_id.value, *begins, day->key_id, day->unique_clicks});
+        for (auto const& hour : day->hours)
+            hours.push_back({day->link_id.value, *begins + std::chrono::hours{hour.hour}, day->key_id,
+                             hour.unique_clicks});
+    }
+    if (how == earlier_rows::are_erased)
+        in.execute_values(
+            "UPDATE clicks_v1 SET visitor_id = NULL, ip_address = NULL, user_agent = NULL, referer = NULL "
+            "FROM {values} AS v WHERE clicks_v1.link_id = v.column1 AND clicks_v1.clicked_at >= v.column2 "
+            "AND clicks_v1.clicked_at < v.column3",
+            {"uuid", "timestamptz", "timestamptz"}, ranges);
+    in.copy_rows("settled_days_v1", {"link_id", "day", "key_id", "unique_clicks"}, totals);
+    if (!hours.empty())
+        in.copy_rows("settled_hours_v1", {"link_id", "hour", "key_id", "unique_clicks"}, hours);
+}
+
+/// Once more by the key, for rows that a rebuild loaded while the days were being settled.
+void erase_details(domain::uuid const& key, sql::connection& in) {
+    auto const next_day = in.dialect() == sql::dialect::postgresql
+                              ? "d.day + interval '1 day'"
+                              : "strftime('%Y-%m-%dT%H:%M:%f000Z', d.day, '+1 day')";
+    in.execute(std::string{"UPDATE clicks_v1 SET visitor_id = NULL, ip_address = NULL, user_agent = NULL, "
+                           "referer = NULL FROM settled_days_v1 AS d WHERE d.key_id = $1 AND "
+                           "clicks_v1.link_id = d.link_id AND clicks_v1.clicked_at >= d.day AND "
+                           "clicks_v1.clicked_at < "} +
+                   next_day,
+               {key});
+}
 
 sql::parameters to_row(decoded_event const& event, clicked const& click) {
     static domain::click::clicked_personal const erased{};
@@ -98,6 +161,7 @@ std::string format_month(char const* format, month of) {
 void ensure_partitions(event_batch batch, sql::connection& in) {
     std::set<month> months;
     for (auto const* event : batch) {
+        if (!std::holds_alternative<clicked>(event->event)) continue;
         auto const needed = month_of(event->stored.body.occurred_at);
         months.insert(needed);
         months.insert(needed + std::chrono::months{1});

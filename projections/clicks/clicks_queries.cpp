@@ -2,6 +2,7 @@
 
 #include "projections/clicks/clicks_queries.h"
 
+#include "projections/clicks/settled_days.h"
 #include "projections/cursor.h"
 #include "projections/sql_text.h"
 
@@ -114,6 +115,27 @@ void cut_off(conditions& which, time_cut const& cut, sql::dialect dialect) {
                   is_one_of(dialect, "id", which.value(json_array(cut.ids))) + "))");
 }
 
+domain::timestamp end_of(domain::timestamp start, interval each) {
+    if (each == interval::hour) return start + std::chrono::hours{1};
+    if (each == interval::day) return start + std::chrono::days{1};
+    std::chrono::year_month_day const day{std::chrono::floor<std::chrono::days>(start)};
+    return std::chrono::sys_days{(day.year() / day.month() + std::chrono::months{1}) / 1};
+}
+
+/// What was erased counts on: by whole hours where a range or a moment cuts a day.
+void add_settled(sql::connection& rows, stats_query const& query, link_stats& to) {
+    settled_days const settled{rows, query.link_id};
+    if (settled.empty()) return;
+    auto until = query.to;
+    if (query.cut && (!until || query.cut->before < *until)) until = query.cut->before;
+    to.unique_clicks += settled.uniques(query.from, until);
+    for (auto& bucket : to.series) {
+        auto const ends = end_of(bucket.start, query.interval);
+        auto const first = query.from ? std::max(*query.from, bucket.start) : bucket.start;
+        bucket.unique_clicks += settled.uniques(first, until ? std::min(*until, ends) : ends);
+    }
+}
+
 }  // namespace
 
 page_of<click_row> list_clicks(sql::connection& rows, click_list_query const& query) {
@@ -144,16 +166,16 @@ link_stats get_stats(sql::connection& rows, stats_query const& query) {
             return stats_bucket{domain::parse_timestamp(r.text(0)).value_or(domain::timestamp{}),
                                 r.integer(1), r.integer(2)};
         });
+    add_settled(rows, query, stats);
     return stats;
 }
 
 std::int64_t unique_clicks_at(sql::connection& rows, domain::link_id const& link, time_cut const& cut) {
     conditions which = conditions_of(link, false, std::nullopt, std::nullopt);
     cut_off(which, cut, rows.dialect());
-    return rows
-        .query_one("SELECT count(DISTINCT visitor_id) FROM clicks_v1" + which.where(), which.values(),
-                   [](sql::row const& r) { return r.integer(0); })
-        .value_or(0);
+    auto const known = rows.query_one("SELECT count(DISTINCT visitor_id) FROM clicks_v1" + which.where(),
+                                      which.values(), [](sql::row const& r) { return r.integer(0); });
+    return known.value_or(0) + settled_days{rows, link}.uniques(std::nullopt, cut.before);
 }
 
 }  // namespace linkledger::projections::clicks

@@ -78,13 +78,14 @@ void update(batch_effects& into, link_state& link, events::changes const& after,
     if (after.tags) set_tags(into, link, *after.tags, at);
 }
 
-void count(batch_effects& into, domain::click::clicked const& e) {
+void count(batch_effects& into, domain::click::clicked const& e, timestamp clicked_at) {
     if (e.is_bot) return;
     auto& clicks = into.clicks[e.link_id];
     ++clicks.total;
     if (e.country_code) ++clicks.countries[*e.country_code];
     // An erased visitor counts as a click and can no longer be told from others.
-    if (e.personal && !e.personal->visitor.empty()) clicks.visitors.insert(e.personal->visitor);
+    if (e.personal && !e.personal->visitor.empty())
+        clicks.visitors.insert(visitor_key(clicked_at, e.personal->visitor));
 }
 
 std::string search_text(link_state const& link) {
@@ -123,7 +124,12 @@ void fold(batch_effects& into, decoded_event const& event) {
                 link.deleted_at.reset();
                 link.code_moved = true;
             },
-            [&](domain::click::clicked const& e) { count(into, e); }, [](auto const&) {}},
+            [&](domain::click::clicked const& e) { count(into, e, event.stored.body.occurred_at); },
+            [&](domain::click::settled const& e) {
+                if (auto const day = domain::parse_timestamp(e.day + "T00:00:00Z"))
+                    into.settled[{e.link_id, *day}] += e.unique_clicks;
+            },
+            [](auto const&) {}},
         event.event);
 }
 

@@ -2,6 +2,7 @@
 // What events do to links: the fold that the projection and its rebuild share. No SQL here.
 
 #include "projections/links/countries.h"
+#include "projections/links/visitor_key.h"
 #include "projections/projection.h"
 
 #include <array>
@@ -42,13 +43,15 @@ struct link_state {
 
 struct link_clicks {
     std::int64_t total = 0;
-    std::set<std::string> visitors;
+    std::set<std::string> visitors;  ///< As visitor_key has them.
     country_counts countries;
 };
 
 struct batch_effects {
     std::unordered_map<domain::link_id, link_state> links;
     std::map<domain::link_id, link_clicks> clicks;
+    /// Uniques of days whose visitors are told apart for the last time.
+    settled_uniques settled;
     std::map<domain::uuid, sql::parameters> tags;  ///< Rows of tags_vN by id, also of tags given up again.
 };
 

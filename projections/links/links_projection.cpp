@@ -6,6 +6,7 @@
 #include "projections/links/countries.h"
 #include "projections/links/link_fold.h"
 #include "projections/links/links_rebuild.h"
+#include "projections/links/visitor_key.h"
 #include "projections/sql_text.h"
 
 #include <algorithm>
@@ -22,9 +23,9 @@ namespace events = domain::link;
 using domain::link_id;
 using domain::timestamp;
 
-constexpr std::array<std::string_view, 7> types{"link.created", "link.updated", "link.disabled",
-                                                "link.enabled", "link.deleted", "link.restored",
-                                                "link.clicked"};
+constexpr std::array<std::string_view, 8> types{"link.created", "link.updated",  "link.disabled",
+                                                "link.enabled", "link.deleted",  "link.restored",
+                                                "link.clicked", "clicks.settled"};
 constexpr std::array<std::string_view, 4> tables_of_v1{"links_v1", "link_visitors_v1", "tags_v1",
                                                        "link_tags_v1"};
 constexpr std::array<std::string_view, 4> tables_of_v2{"links_v2", "link_visitors_v2", "tags_v2",
@@ -72,6 +73,7 @@ void links_projection::apply(event_batch batch, sql::connection& transaction) {
     write_links(effects, tables);
     write_tags(effects, tables);
     write_clicks(effects, tables);
+    settle_visitors(effects.settled, transaction, version_);
 }
 
 namespace {

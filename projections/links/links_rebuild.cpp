@@ -6,6 +6,7 @@
 #include "eventlog/crypto.h"
 #include "eventlog/json_fields.h"
 #include "projections/links/link_fold.h"
+#include "projections/links/visitor_key.h"
 #include "projections/sql_text.h"
 
 #include <algorithm>
@@ -19,7 +20,7 @@ using domain::click::clicked;
 using eventlog::recorded_event;
 using eventlog::result;
 
-enum kind : unsigned char { an_event = 1, counts = 2, a_visitor = 9 };
+enum kind : unsigned char { an_event = 1, counts = 2, a_settled_day = 3, a_visitor = 9 };
 
 constexpr std::size_t rows_at_once = 10'000;
 constexpr std::size_t hash_characters = 32;
@@ -121,6 +122,7 @@ public:
                               [&](domain::link::enabled const& e) { keep(event, e.link_id, to); },
                               [&](domain::link::deleted const& e) { keep(event, e.link_id, to); },
                               [&](domain::link::restored const& e) { keep(event, e.link_id, to); },
+                              [&](domain::click::settled const& e) { keep_settled(event, e, to); },
                               [](auto const&) {}},
                    decoded);
         return boost::outcome_v2::success();
@@ -170,7 +172,8 @@ private:
         ++sums.total;
         if (version_ >= countries_since && !facts->country.empty()) ++sums.countries[facts->country];
         // An erased visitor counts as a click and can no longer be told from others.
-        if (!facts->visitor.empty()) add_visitor(facts->link, facts->visitor, to);
+        if (!facts->visitor.empty())
+            add_visitor(facts->link, visitor_key(event.body.occurred_at, facts->visitor), to);
         return boost::outcome_v2::success();
     }
 
@@ -197,6 +200,19 @@ private:
         put(payload_, static_cast<std::uint8_t>(event.body.type.size()));
         payload_ += event.body.type;
         payload_ += event.body.data;
+        to(key, payload_);
+    }
+
+    /// Whose visitors lie in other stretches, perhaps; so it is seen to once all rows are there.
+    void keep_settled(recorded_event const& event, domain::click::settled const& day, record_sink const& to) {
+        auto const begins = domain::parse_timestamp(day.day + "T00:00:00Z");
+        if (!begins) return;
+        record_key key{day.link_id.value, a_settled_day};
+        auto const place = big_endian(event.position);
+        key.set_place(place.data(), place.size());
+        payload_.clear();
+        put(payload_, domain::to_unix_us(*begins));
+        put(payload_, day.unique_clicks);
         to(key, payload_);
     }
 
@@ -260,6 +276,9 @@ public:
                 case counts:
                     total += add_counts(each.payload, countries);
                     break;
+                case a_settled_day:
+                    note_settled(domain::link_id{id}, each.payload);
+                    break;
                 default:
                     ++unique;
                     visitors_.add(
@@ -275,6 +294,8 @@ public:
         for (auto const& [link_id, link] : effects.links) add_link(link_id, link, total, unique, countries);
         return unique;
     }
+    /// `s<link> <day> <uniques>` for each settled day, with a semicolon behind.
+    [[nodiscard]] std::string const& settled() const { return settled_; }
     void flush() {
         links_.flush();
         visitors_.flush();
@@ -294,6 +315,14 @@ private:
         if (!decoded) throw sql::error{sql::error::kind::other, decoded.error().detail};
         event.event = std::move(decoded).value();
         fold(into, event);
+    }
+
+    void note_settled(domain::link_id const& link, std::string_view payload) {
+        payload_reader from{payload};
+        auto const begins = from.number<std::int64_t>();
+        auto const uniques = from.number<std::int64_t>();
+        settled_ +=
+            's' + to_string(link) + ' ' + std::to_string(begins) + ' ' + std::to_string(uniques) + ';';
     }
 
     static std::int64_t add_counts(std::string_view payload, country_counts& countries) {
@@ -348,6 +377,7 @@ private:
     table_writer visitors_;
     table_writer link_tags_;
     std::map<domain::uuid, sql::parameters> tags_;
+    std::string settled_;
 };
 
 std::string links_fold::combine(std::span<record const> records, sql::connection& to) {
@@ -359,27 +389,57 @@ std::string links_fold::combine(std::span<record const> records, sql::connection
         while (last < records.size() && records[last].key.subject() == id) ++last;
         auto const visitors = rows.add(records.subspan(first, last - first));
         if (first == 0 && records[0].key.kind() == a_visitor)
-            left = domain::to_string(id) + ' ' + std::to_string(visitors);
+            left = 'v' + domain::to_string(id) + ' ' + std::to_string(visitors) + ';';
         first = last;
     }
     rows.flush();
-    return left;
+    return left + rows.settled();
+}
+
+/// One part of what combine left: a letter, a link and one or two numbers.
+struct left_over {
+    char what = ' ';
+    domain::uuid link{};
+    std::int64_t first = 0;
+    std::int64_t second = 0;
+};
+
+std::vector<left_over> parse_left(std::string_view text) {
+    constexpr std::size_t id_characters = 36;
+    std::vector<left_over> parts;
+    while (!text.empty()) {
+        auto const end = std::min(text.find(';'), text.size());
+        auto const part = text.substr(0, end);
+        text.remove_prefix(std::min(end + 1, text.size()));
+        if (part.size() < id_characters + 3) continue;
+        auto const id = domain::parse_uuid(part.substr(1, id_characters));
+        if (!id) continue;
+        left_over one{part.front(), *id, 0, 0};
+        auto const numbers = part.substr(id_characters + 2);
+        auto const* const last = numbers.data() + numbers.size();
+        auto const [after, error] = std::from_chars(numbers.data(), last, one.first);
+        if (error == std::errc{} && after < last) std::from_chars(after + 1, last, one.second);
+        parts.push_back(one);
+    }
+    return parts;
 }
 
 void links_fold::finish(std::vector<std::string> const& left, sql::connection& to) {
     std::map<domain::uuid, std::int64_t> missing;
+    settled_uniques settled;
     for (auto const& each : left) {
-        auto const space = each.find(' ');
-        std::int64_t visitors = 0;
-        auto const id = domain::parse_uuid(std::string_view{each}.substr(0, space));
-        if (!id || space == std::string::npos) continue;
-        std::from_chars(each.data() + space + 1, each.data() + each.size(), visitors);
-        missing[*id] += visitors;
+        for (auto const& part : parse_left(each)) {
+            if (part.what == 'v')
+                missing[part.link] += part.first;
+            else
+                settled[{domain::link_id{part.link}, domain::from_unix_us(part.first)}] += part.second;
+        }
     }
     for (auto const& [id, visitors] : missing)
         to.execute(
             at_version("UPDATE links_vN SET unique_clicks = unique_clicks + $1 WHERE id = $2", version_),
             {visitors, id});
+    settle_visitors(settled, to, version_);
 }
 
 }  // namespace

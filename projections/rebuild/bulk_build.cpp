@@ -261,8 +261,8 @@ private:
         try {
             sql::transaction transaction{to, sql::connection::access::write};
             for (std::size_t first = 0; first < batch.size(); first += apply_at_once)
-                of_.apply(event_batch{batch}.subspan(first, std::min(apply_at_once, batch.size() - first)),
-                          to);
+                of_.apply_in_any_order(
+                    event_batch{batch}.subspan(first, std::min(apply_at_once, batch.size() - first)), to);
             notes_.put(to, kind::range, after, "");
             transaction.commit();
         } catch (sql::error const& refused) {

@@ -46,6 +46,7 @@ public:
     std::unique_ptr<eventlog::merkle::tree_store> tree_store;
     std::unique_ptr<eventlog::merkle::published_log> tree;
     std::unique_ptr<eventlog::merkle::follower> signer;
+    eventlog::merkle::signing_key receipt_key = eventlog::merkle::new_signing_key();
     std::unique_ptr<api::application> http;
     std::string admin_key;
 };

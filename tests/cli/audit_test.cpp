@@ -12,6 +12,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <sstream>
 #include <thread>
 
 namespace linkledger::test {
@@ -192,6 +193,39 @@ TEST_P(Audit, ServesALogThatAnotherVerifierAccepts) {
     EXPECT_NE(std::system(command().c_str()), 0);
 }
 
+TEST(AuditOverHttps, BelievesAServerWhoseCertificateIsTrusted) {
+    temp_folder const folder;
+    auto const certificate = folder.file("certificate.pem");
+    auto const make =
+        "openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=localhost -addext "
+        "subjectAltName=DNS:localhost -keyout " +
+        folder.file("key.pem") + " -out " + certificate + " > " + folder.file("openssl.log") + " 2>&1";
+    ASSERT_EQ(std::system(make.c_str()), 0) << read_file(folder.file("openssl.log"));
+    write_file(folder.file("log/checkpoint"), "no note\n");
+    write_file(folder.file("serve.py"),
+               "import http.server, ssl, sys, os\n"
+               "os.chdir(sys.argv[1])\n"
+               "server = http.server.HTTPServer(('127.0.0.1', 0), http.server.SimpleHTTPRequestHandler)\n"
+               "context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)\n"
+               "context.load_cert_chain('certificate.pem', 'key.pem')\n"
+               "server.socket = context.wrap_socket(server.socket, server_side=True)\n"
+               "print(server.server_address[1], flush=True)\n"
+               "server.serve_forever()\n");
+    process server{{"/usr/bin/python3", folder.file("serve.py"), folder.path()}, {}};
+    for (int i = 0; i < 1'000 && server.out().find('\n') == std::string::npos; ++i)
+        std::this_thread::sleep_for(std::chrono::milliseconds{10});
+    auto const url = "https://localhost:" + std::to_string(std::stoi(server.out()));
+    auto const ask = [&](variables const& with) {
+        return linkledger({"audit", "verify", "--url", url}, with);
+    };
+    auto const trusted = ask({{"SSL_CERT_FILE", certificate}});
+    EXPECT_EQ(trusted.exit_code, 1);
+    EXPECT_THAT(trusted.out + trusted.err, HasSubstr("checkpoint")) << "it was read, and is none";
+    auto const strange = ask({});
+    EXPECT_EQ(strange.exit_code, 1);
+    EXPECT_THAT(strange.err, HasSubstr("certificate verify failed"));
+}
+
 TEST_P(Audit, GoesOnWithTheSameKeyAndTreeAfterAKill) {
     site const at{GetParam()};
     served running{at};
@@ -233,10 +267,37 @@ TEST(AuditOfReadModels, FindsACountThatTheLogDoesNotExplain) {
     change("links", "UPDATE links_v2 SET total_clicks = total_clicks + 1");
     EXPECT_THAT(check().out, HasSubstr("total_clicks is 2, the log has 1"));
     change("links", "UPDATE links_v2 SET total_clicks = total_clicks - 1");
+    change("accounts", "UPDATE workspace_members_v1 SET role = 'viewer'");
+    EXPECT_THAT(check().out, HasSubstr("the log has \"owner\""));
     change("audit_logs", "DELETE FROM audit_logs_v1 WHERE action = 'link.created'");
     auto const found = check();
     EXPECT_EQ(found.exit_code, 1);
     EXPECT_THAT(found.out, HasSubstr("the row of link.created is missing"));
+}
+
+/// The lines that show a command.
+std::vector<std::string> commands_in(std::string const& text) {
+    std::vector<std::string> commands;
+    std::istringstream lines{text};
+    for (std::string line; std::getline(lines, line);)
+        if (line.starts_with("$ ") && !line.starts_with("$ LL=")) commands.push_back(line);
+    return commands;
+}
+
+TEST_P(Audit, GoesAsItsDocumentShowsIt) {
+    site const at{GetParam()};
+    served const running{at};
+    process script{{LINKLEDGER_SOURCE_DIR "/docs/audit_session.sh",
+                    "http://127.0.0.1:" + std::to_string(running.port()), at.key(), LINKLEDGER_EXECUTABLE},
+                   at.environment()};
+    auto const done = script.wait();
+    ASSERT_EQ(done.exit_code, 0) << done.out << done.err;
+    EXPECT_THAT(done.out, HasSubstr(R"({"url":"https://shop.example/summer","total_clicks":0})"));
+    EXPECT_THAT(done.out, HasSubstr("[('audited', 'https://shop.example/summer', 0)]"));
+    EXPECT_THAT(done.out, HasSubstr("erased: a person"));
+    EXPECT_THAT(done.out, testing::EndsWith("events.\n"));
+    EXPECT_EQ(commands_in(done.out), commands_in(read_file(LINKLEDGER_SOURCE_DIR "/docs/audit.md")))
+        << "docs/audit.md shows another session; run docs/audit_session.sh";
 }
 
 LINKLEDGER_ON_BOTH_BACKENDS(Audit);

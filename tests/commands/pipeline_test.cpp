@@ -63,6 +63,11 @@ public:
         ++lookups_;
         return inner_.find_key(key_id);
     }
+    eventlog::result<std::vector<eventlog::stored_key>> list_keys(std::string const& prefix,
+                                                                  std::string const& after,
+                                                                  std::size_t limit) override {
+        return inner_.list_keys(prefix, after, limit);
+    }
     eventlog::result<eventlog::stored_key> add_key(eventlog::stored_key const& key) override {
         ++lookups_;
         return inner_.add_key(key);

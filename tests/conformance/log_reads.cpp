@@ -196,5 +196,21 @@ TEST_P(LogKeys, AreGoneForGoodWhenDestroyed) {
     EXPECT_FALSE(log().find_key(key.key_id).value());
 }
 
+TEST_P(LogKeys, AreListedByPrefixInOrderWhileTheyLive) {
+    for (char const* subject : {"clicks-b-2", "clicks-a-1", "clicks-b-1", "clicksx", "person-1"})
+        ASSERT_TRUE(log().add_key(key_for(subject)));
+    auto const subjects = [&](std::string const& prefix, std::string const& after, std::size_t limit) {
+        std::vector<std::string> found;
+        for (auto const& key : log().list_keys(prefix, after, limit).value()) found.push_back(key.subject);
+        return found;
+    };
+    using list = std::vector<std::string>;
+    EXPECT_EQ(subjects("clicks-", "", 10), (list{"clicks-a-1", "clicks-b-1", "clicks-b-2"}));
+    EXPECT_EQ(subjects("clicks-", "clicks-a-1", 1), (list{"clicks-b-1"}));
+    EXPECT_EQ(subjects("clicks-b-", "", 10), (list{"clicks-b-1", "clicks-b-2"}));
+    ASSERT_TRUE(log().destroy_key(log().find_key("clicks-b-1").value()->key_id));
+    EXPECT_EQ(subjects("clicks-b-", "", 10), (list{"clicks-b-2"}));
+}
+
 }  // namespace
 }  // namespace linkledger::test

@@ -109,7 +109,8 @@ TEST(PostgresProducers, AreForgottenAndThenRefused) {
         return connection->query_one("SELECT count(*) FROM producers WHERE cardinality(outcome) > 0", {},
                                      [](sql::row const& r) { return r.integer(0); });
     };
-    for (int i = 0; i < 2'000 && (known() != 1 || outcomes() != 0); ++i) std::this_thread::sleep_for(std::chrono::milliseconds{5});
+    for (int i = 0; i < 2'000 && (known() != 1 || outcomes() != 0); ++i)
+        std::this_thread::sleep_for(std::chrono::milliseconds{5});
     EXPECT_EQ(known(), 1) << "the one that sent a single batch stays";
     EXPECT_EQ(store.log().append(once).error().code, eventlog::failure_code::corrupted);
     EXPECT_EQ(store.log().append(twice).error().code, eventlog::failure_code::corrupted);

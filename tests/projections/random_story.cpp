@@ -140,9 +140,11 @@ private:
         e.short_code = which.code;
         e.is_bot = pick(8) == 0;
         e.country_code = pick(2) == 0 ? "AT" : "DE";
-        e.personal = domain::click::clicked_personal{"visitor" + std::to_string(pick(20)), {}, "agent", {}};
         auto how = with();
         how.at = story_.now() - std::chrono::hours{24 * pick(7)};
+        // A visitor has another hash on another day.
+        auto const visitor = domain::to_utc_day(*how.at) + " visitor" + std::to_string(pick(20));
+        e.personal = domain::click::clicked_personal{visitor, {}, "agent", {}};
         story_.tell(e.is_bot ? domain::bots_stream_of(which.id) : domain::clicks_stream_of(which.id), e, how,
                     "day");
     }

@@ -133,6 +133,12 @@ result<std::optional<stored_key>> faulty_log::find_key(domain::uuid const& key_i
     return inner_.find_key(key_id);
 }
 
+result<std::vector<stored_key>> faulty_log::list_keys(std::string const& prefix, std::string const& after,
+                                                      std::size_t limit) {
+    if (is_away()) return store_is_away();
+    return inner_.list_keys(prefix, after, limit);
+}
+
 result<stored_key> faulty_log::add_key(stored_key const& key) {
     if (is_away()) return store_is_away();
     return inner_.add_key(key);

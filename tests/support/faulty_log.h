@@ -57,6 +57,9 @@ public:
     eventlog::result<std::int64_t> forget_responses(eventlog::timestamp before) override;
     eventlog::result<std::optional<eventlog::stored_key>> find_key(std::string const& subject) override;
     eventlog::result<std::optional<eventlog::stored_key>> find_key(domain::uuid const& key_id) override;
+    eventlog::result<std::vector<eventlog::stored_key>> list_keys(std::string const& prefix,
+                                                                  std::string const& after,
+                                                                  std::size_t limit) override;
     eventlog::result<eventlog::stored_key> add_key(eventlog::stored_key const& key) override;
     eventlog::result<void> destroy_key(domain::uuid const& key_id) override;
     bool wait_beyond(eventlog::position after, std::chrono::milliseconds deadline) override;

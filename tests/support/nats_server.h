@@ -23,6 +23,8 @@ public:
     [[nodiscard]] int port() const { return port_; }
     [[nodiscard]] pid_t pid() const { return pid_; }
     [[nodiscard]] std::string url() const;
+    /// Where its streams are stored.
+    [[nodiscard]] std::string const& folder() const { return folder_.path(); }
     /// The end of the server's log, for messages of failed tests.
     [[nodiscard]] std::string log_tail() const;
 

@@ -72,8 +72,7 @@ TEST_F(LogSigner, SignsTheRootOfAllLeaves) {
         EXPECT_EQ(head.size, log_->head().value().last);
         growing_tree tree;
         auto const leaves = log_->read_leaf_hashes(0, 1'000'000).value();
-        for (digest const& leaf : leaves)
-            tree.add(leaf, [](int, std::int64_t, std::span<digest const>) {});
+        for (digest const& leaf : leaves) tree.add(leaf, [](int, std::int64_t, std::span<digest const>) {});
         EXPECT_EQ(head.root, tree.root());
     }
 }
