@@ -147,10 +147,10 @@ awaitable<void> application::state::handle_endpoint(request const& from, respons
     x.path_values = found.values;
     x.client_address = proxies.client_of(from);
     x.request_id = request_id_of(from);
-    bool go_on = true;
-    if (found.to->scope)
+    bool go_on = x.check_headers();
+    if (go_on && found.to->scope)
         go_on = co_await authenticate(x);
-    else if (found.to->handle != run_command)  // Which knows whose limit a command counts against.
+    else if (go_on && found.to->handle != run_command)  // Which knows whose limit a command counts against.
         go_on = admit_open(x, found.to->path);
     if (go_on && x.check_parameters()) co_await found.to->handle(x);
     if (x.rate) add_rate_headers(to, *x.rate);

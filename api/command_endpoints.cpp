@@ -31,6 +31,8 @@ constexpr std::size_t idempotency_key_max = 255;
 /// forms on other sites: a command's credential is a bearer header or stands in its data, and browsers add
 /// neither by themselves.
 [[nodiscard]] bool may_be_json(request const& from) {
+    auto const coding = from.header("Content-Encoding");
+    if (!coding.empty() && !equal_ignoring_case(coding, "identity")) return false;
     auto const type = from.header("Content-Type");
     auto essence = type.substr(0, type.find(';'));
     essence = essence.substr(0, essence.find_last_not_of(" \t") + 1);
@@ -138,7 +140,8 @@ struct bulk_entry {
         } else if (key == "data") {
             return refuse(domain::invalid_field("data", "must be an object"));
         } else {
-            return refuse(domain::invalid_field(std::string{key.substr(0, 100)}, "is not a known field"));
+            return refuse(
+                domain::invalid_field(json::storable_text(key.substr(0, 100)), "is not a known field"));
         }
     }
     if (command.name.empty()) return refuse(domain::invalid_field("command", "is required"));
@@ -206,7 +209,7 @@ awaitable<void> run_command(exchange& x) {
         co_return;
     }
     if (!may_be_json(x.from)) {
-        problem const wrong{415, "unsupported_media_type", "Send application/json."};
+        problem const wrong{415, "unsupported_media_type", "Send application/json, uncompressed."};
         x.refuse(wrong);
         co_return;
     }
@@ -234,7 +237,7 @@ awaitable<void> run_command(exchange& x) {
 
 awaitable<void> run_commands(exchange& x) {
     if (!may_be_json(x.from)) {
-        problem const wrong{415, "unsupported_media_type", "Send application/json."};
+        problem const wrong{415, "unsupported_media_type", "Send application/json, uncompressed."};
         x.refuse(wrong);
         co_return;
     }

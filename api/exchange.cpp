@@ -4,6 +4,7 @@
 
 #include "commands/async.h"
 #include "eventlog/crypto.h"
+#include "eventlog/json.h"
 #include "projections/read_store.h"
 #include "projections/runner.h"
 
@@ -79,6 +80,18 @@ std::optional<stream_place> stream_place::take(shared_state& of) {
     return std::nullopt;
 }
 
+bool exchange::check_headers() {
+    constexpr std::array<std::string_view, 6> once{"Authorization",   "Content-Type", "Content-Encoding",
+                                                   "Idempotency-Key", "If-Match",     "Last-Event-ID"};
+    for (auto const& name : once) {
+        auto const is_it = [&](header_field const& field) { return equal_ignoring_case(field.name, name); };
+        if (std::count_if(from.headers.begin(), from.headers.end(), is_it) < 2) continue;
+        refuse(domain::invalid_field(std::string{name}, "must be sent once"));
+        return false;
+    }
+    return true;
+}
+
 bool exchange::check_parameters() {
     domain::refusal bad{domain::refusal_code::invalid_input, "", {}};
     if (at->path.find("{id}") != std::string_view::npos && !domain::parse_uuid(path_values[0]))
@@ -96,7 +109,8 @@ bool exchange::check_parameters() {
             why = complaint(*known, value);
             if (std::count_if(parameters_.begin(), parameters_.end(), same_name) > 1) why = "is given twice";
         }
-        if (!why.empty() && bad.fields.size() < 20) bad.fields.push_back({name.substr(0, 100), why});
+        if (!why.empty() && bad.fields.size() < 20)
+            bad.fields.push_back({json::storable_text(name.substr(0, 100)), why});
     }
     if (bad.fields.empty()) return true;
     bad.detail = bad.fields.front().field + " " + bad.fields.front().message + ".";

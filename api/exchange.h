@@ -67,6 +67,9 @@ public:
     domain::uuid request_id{};
     std::optional<rate_verdict> rate{};  ///< Of the limit that the request counts against.
 
+    /// Refuses what stands twice and must stand once: a proxy may have looked at the other one.
+    [[nodiscard]] bool check_headers();
+
     /// Checks path values and query parameters against the endpoint's description; a problem when they fail.
     [[nodiscard]] bool check_parameters();
 

@@ -35,7 +35,7 @@ using error_code = boost::beast::error_code;
 
 constexpr parse_error malformed{400, "malformed_request", "The request is not valid HTTP/1.1."};
 constexpr parse_error bad_target{400, "malformed_request", "The request target is not a valid path."};
-constexpr parse_error bad_host{400, "malformed_request", "Exactly one Host header is needed."};
+constexpr parse_error bad_host{400, "malformed_request", "Exactly one valid Host header is needed."};
 constexpr parse_error two_lengths{400, "malformed_request", "The length of the body is stated twice."};
 constexpr parse_error bad_coding{501, "transfer_encoding_unsupported",
                                  "The only transfer coding is chunked."};
@@ -50,6 +50,16 @@ constexpr parse_error bad_expectation{417, "expectation_failed", "The only expec
     if (ec == http::error::body_limit) return body_too_large;
     if (ec == http::error::bad_version) return bad_version;
     return malformed;
+}
+
+/// What may stand in a Host: a name or an address, and a port (RFC 9110, section 7.2). Nothing is looked up
+/// by it here, but a proxy or a cache before us may read `a/b` or `user@b` in its own way.
+[[nodiscard]] bool is_host(std::string_view text) {
+    static constexpr std::string_view others = "-._~!$&'()*+,;=%:[]";
+    return std::all_of(text.begin(), text.end(), [](char c) {
+        return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') ||
+               others.find(c) != std::string_view::npos;
+    });
 }
 
 /// The path and query of a target in origin form, or in absolute form with its authority cut off (RFC 9112,
@@ -131,7 +141,7 @@ private:
     /// Whatever two servers might read differently is refused, so that nothing can be smuggled past a proxy.
     bool note_framing(http::field name, std::string_view value, error_code& ec) {
         if (name == http::field::host) {
-            ++into_.hosts;
+            if (++into_.hosts > 1 || !is_host(value)) return refuse(bad_host, ec), false;
         } else if (name == http::field::content_length) {
             if (++into_.lengths > 1 || value.find(',') != std::string_view::npos)
                 return refuse(two_lengths, ec), false;
@@ -146,7 +156,7 @@ private:
     }
 
     void on_header_impl(error_code& ec) override {
-        if (into_.hosts > 1 || (into_.hosts == 0 && !into_.http_1_0)) return refuse(bad_host, ec);
+        if (into_.hosts == 0 && !into_.http_1_0) return refuse(bad_host, ec);
         if (!make_views()) return refuse(bad_target, ec);
         into_.header_done = true;
         auto const limit = handler_.body_bytes_max(into_.message);

@@ -20,12 +20,22 @@ constexpr std::array descriptions = {LINKLEDGER_COMMANDS(LINKLEDGER_COMMAND_DESC
 
 using reading = std::variant<any_input, domain::refusal>;
 
+/// A key that a client made up may be as long as its body; an answer repeats the start of it.
+std::string shown(std::string path) {
+    constexpr std::size_t bytes_max = 100;
+    if (path.size() <= bytes_max) return path;
+    auto end = bytes_max;
+    while (end > 0 && (static_cast<unsigned char>(path[end]) & 0xC0) == 0x80) --end;
+    return path.substr(0, end) + "…";
+}
+
 domain::refusal refusal_of(std::vector<json::read_error> const& errors) {
     domain::refusal no{domain::refusal_code::invalid_input, {}, {}};
     for (auto const& error : errors) {
+        auto path = shown(error.path);
         if (!no.detail.empty()) no.detail += "; ";
-        no.detail += error.path.empty() ? error.message : error.path + ": " + error.message;
-        no.fields.push_back({error.path, error.message});
+        no.detail += path.empty() ? error.message : path + ": " + error.message;
+        no.fields.push_back({std::move(path), error.message});
     }
     return no;
 }

@@ -3,8 +3,13 @@
 #include <boost/url/parse.hpp>
 #include <boost/url/url_view.hpp>
 
+#include <arpa/inet.h>
+#include <idn2.h>
+#include <netinet/in.h>
+
 #include <algorithm>
 #include <array>
+#include <memory>
 #include <unordered_set>
 
 namespace linkledger::domain::rules {
@@ -206,9 +211,45 @@ bool is_host(std::string_view host) {
     return std::all_of(host.begin(), host.end(), fits);
 }
 
+/// A name as browsers resolve it (UTS #46): letters of full width, ideographic dots and invisible characters
+/// are another spelling of the same name. What cannot be mapped is no name for a browser either, and stays.
+std::string ascii_name(std::string_view host) {
+    char* mapped = nullptr;
+    std::string const name{host};
+    int const status = idn2_to_ascii_8z(name.c_str(), &mapped, IDN2_NFC_INPUT | IDN2_NONTRANSITIONAL);
+    std::unique_ptr<char, void (*)(void*)> const owned{mapped, idn2_free};
+    return status == IDN2_OK && mapped != nullptr ? std::string{mapped} : to_lower_ascii(host);
+}
+
+/// The address in four numbers that a browser makes of `127.1`, `0x7f000001` or `2130706433`; none: it is a
+/// name.
+std::optional<std::string> ipv4_of(std::string_view host) {
+    in_addr address{};
+    auto const fits = [](char c) { return is_hex_digit(c) || c == '.' || c == 'x' || c == 'X'; };
+    if (!std::all_of(host.begin(), host.end(), fits)) return std::nullopt;
+    if (::inet_aton(std::string{host}.c_str(), &address) == 0) return std::nullopt;
+    std::array<char, INET_ADDRSTRLEN> text{};
+    return ::inet_ntop(AF_INET, &address, text.data(), text.size());
+}
+
+/// `[::1]` in its shortest form, an address of IPv4 in disguise as that.
+std::string canonical_ipv6(std::string_view host) {
+    in6_addr address{};
+    if (host.size() < 2 ||
+        ::inet_pton(AF_INET6, std::string{host.substr(1, host.size() - 2)}.c_str(), &address) != 1)
+        return to_lower_ascii(host);
+    std::array<char, INET6_ADDRSTRLEN> text{};
+    if (IN6_IS_ADDR_V4MAPPED(&address))
+        return ::inet_ntop(AF_INET, &address.s6_addr[12], text.data(), text.size());
+    return std::string{"["} + ::inet_ntop(AF_INET6, &address, text.data(), text.size()) + "]";
+}
+
 std::string canonical_host(std::string_view host) {
-    if (host.ends_with('.')) host.remove_suffix(1);
-    return to_lower_ascii(host);
+    if (host.starts_with('[')) return canonical_ipv6(host);
+    bool const is_ascii = std::none_of(host.begin(), host.end(), [](char c) { return (c & 0x80) != 0; });
+    std::string name = is_ascii ? to_lower_ascii(host) : ascii_name(host);
+    if (name.ends_with('.')) name.pop_back();
+    return ipv4_of(name).value_or(name);
 }
 
 std::optional<broken> characters_problem(std::string_view text) {

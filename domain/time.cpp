@@ -104,7 +104,11 @@ std::optional<timestamp> parse_timestamp(std::string_view text) {
     }
     year_month_day const date{year{y}, month{static_cast<unsigned>(mo)}, day{static_cast<unsigned>(d)}};
     if (in.failed() || !in.empty() || !date.ok() || h > 23 || mi > 59 || s > 59) return std::nullopt;
-    return timestamp{sys_days{date}} + hours{h} + minutes{mi} + seconds{s} + microseconds{us} - offset;
+    auto const at =
+        timestamp{sys_days{date}} + hours{h} + minutes{mi} + seconds{s} + microseconds{us} - offset;
+    constexpr timestamp first{sys_days{year{1} / 1 / 1}}, beyond{sys_days{year{10'000} / 1 / 1}};
+    if (at < first || at >= beyond) return std::nullopt;
+    return at;
 }
 
 }  // namespace linkledger::domain

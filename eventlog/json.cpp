@@ -11,6 +11,7 @@ namespace {
 
 constexpr std::size_t depth_max = 32;
 constexpr std::size_t errors_max = 100;
+constexpr std::size_t key_bytes_shown_max = 100;
 constexpr std::string_view replacement_character = "\xEF\xBF\xBD";
 
 /// The length of the well-formed UTF-8 sequence (RFC 3629, section 4) that starts at `at`; 0 when there is
@@ -105,7 +106,9 @@ struct strict_handler {
         auto const first = keys.begin() + static_cast<std::ptrdiff_t>(open_objects.back());
         std::sort(first, keys.end());
         auto const twice = std::adjacent_find(first, keys.end());
-        if (twice != keys.end()) return refuse("duplicate key \"" + *twice + "\"", ec);
+        if (twice != keys.end())
+            return refuse("duplicate key \"" + storable_text(twice->substr(0, key_bytes_shown_max)) + "\"",
+                          ec);
         keys.erase(first, keys.end());
         open_objects.pop_back();
         stack.push_object(count);

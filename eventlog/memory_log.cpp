@@ -65,6 +65,7 @@ public:
         read_page page;
         position const last = std::min(query.until, head_.last);
         page.scanned_to = std::max(last, query.after);
+        if (query.after >= last) return page;
         for (position at = std::max<position>(query.after, 0) + 1; at <= last; ++at) {
             if (page.events.size() == query.limit) {
                 page.scanned_to = page.events.empty() ? query.after : page.events.back().position;
@@ -79,6 +80,7 @@ public:
     result<std::vector<digest>> read_leaf_hashes(position after, std::size_t limit) override {
         std::shared_lock const lock{mutex_};
         std::vector<digest> hashes;
+        if (after >= head_.last) return hashes;
         for (position at = std::max<position>(after, 0) + 1; at <= head_.last && hashes.size() < limit; ++at)
             hashes.push_back(events_[static_cast<std::size_t>(at - 1)].leaf_hash);
         return hashes;

@@ -92,6 +92,24 @@ TEST(Url, DoesNotLeadToTheServiceItself) {
     }
     EXPECT_FALSE(refused(url("https://sub.ll.example/", "ll.example")));
 }
+TEST(Url, DoesNotLeadToTheServiceItselfInAnotherSpelling) {
+    // As a browser maps names (UTS #46): full width, ideographic dots, what cannot be seen.
+    for (std::string const no : {"https://ｌｌ.example/", "https://ll。example/", "https://ll．example/",
+                                 "https://l\xC2\xADl.example/", "https://l\xE2\x80\x8Bl.example/"}) {
+        EXPECT_TRUE(refused(url(no, "ll.example"))) << no;
+    }
+    EXPECT_TRUE(refused(url("https://xn--bcher-kva.example/", "bücher.example")));
+    EXPECT_TRUE(refused(url("https://BÜCHER.example/", "xn--bcher-kva.example")));
+    EXPECT_FALSE(refused(url("https://bücher.example/", "ll.example")));
+    for (std::string const no :
+         {"http://127.1/", "http://2130706433/", "http://0x7f000001/", "http://0177.0.0.1/",
+          "http://127.0.0.1./", "http://[::ffff:127.0.0.1]/", "http://[::ffff:7f00:1]/"}) {
+        EXPECT_TRUE(refused(url(no, "127.0.0.1"))) << no;
+    }
+    EXPECT_TRUE(refused(url("http://[0:0:0:0:0:0:0:1]/", "[::1]")));
+    EXPECT_FALSE(refused(url("http://127.0.0.2/", "127.0.0.1")));
+    EXPECT_FALSE(refused(url("http://feed.cafe/", "127.0.0.1")));
+}
 TEST(Url, HasAHost) {
     EXPECT_EQ(host_of("https://LL.example.:443/x"), "ll.example");
     EXPECT_EQ(host_of("http://[::1]:80"), "[::1]");
