@@ -225,6 +225,14 @@ constexpr described_variable variables[] = {
      set_allow_unsafe},
     {{"HTTP_THREADS", "", "threads that serve HTTP; unset: as many as cores, 2 at most"},
      [](configuration& to, std::string const& text) { to.http_threads = number_between(text, 1u, 256u); }},
+    {{"CONNECTIONS_MAX", "8192", "connections at a time; more are closed unanswered"},
+     [](configuration& to, std::string const& text) {
+         to.connections_max = number_between<std::size_t>(text, 1, 1'000'000);
+     }},
+    {{"CONNECTIONS_PER_ADDRESS_MAX", "1024", "of them from one address; trusted proxies are not counted"},
+     [](configuration& to, std::string const& text) {
+         to.connections_per_address_max = number_between<std::size_t>(text, 1, 1'000'000);
+     }},
     {{"BLOCKING_THREADS", "4", "threads for reads of the store and for passwords"},
      [](configuration& to, std::string const& text) {
          to.blocking_threads = number_between(text, 1u, 256u);

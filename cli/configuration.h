@@ -40,6 +40,8 @@ struct configuration {
     std::string log_format = "text";  ///< text or json
     unsigned http_threads = 0;        ///< 0: as many as cores, 2 at most.
     unsigned blocking_threads = 4;
+    std::size_t connections_max = 8'192;
+    std::size_t connections_per_address_max = 1'024;  ///< Trusted proxies apart.
     api::rate_limit_options rates;
     std::size_t link_cache_max = 1'000'000;
     std::chrono::seconds shutdown_deadline{20};

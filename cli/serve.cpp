@@ -150,6 +150,8 @@ private:
         made.rates = configuration_.rates;
         made.log_requests = configuration_.log_level == "debug" || configuration_.log_level == "trace";
         made.blocking_threads = configuration_.blocking_threads;
+        made.limits.connections_max = configuration_.connections_max;
+        made.limits.connections_per_address_max = configuration_.connections_per_address_max;
         return made;
     }
 

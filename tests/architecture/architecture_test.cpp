@@ -5,6 +5,7 @@
 #include <gmock/gmock.h>
 #include <re2/re2.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <map>
@@ -96,6 +97,50 @@ TEST(Layout, HeadersDoNotPullInWhatIsSlowToCompile) {
     }
 }
 
+/// Where the text of a statement is put together from values, as far as an expression can tell: a quoted
+/// value
+/// (`'" +`), or a member of a request next to a keyword of SQL.
+bool puts_a_value_into_sql(std::string const& line) {
+    static RE2 const quoted{R"re(='"\s*\+|\('"\s*\+|\+\s*"'\s*[,) ])re"};
+    static RE2 const keyword{
+        R"re("[^"]*\b(SELECT|INSERT|UPDATE|DELETE|FROM|WHERE|AND|LIMIT|VALUES|ORDER BY)\b)re"};
+    static RE2 const member{
+        R"re(\+\s*(std::string\{)?(query|request|input|command|page|filter|visit|x|from)(\.|->)\w)re"};
+    return RE2::PartialMatch(line, quoted) ||
+           (RE2::PartialMatch(line, keyword) && RE2::PartialMatch(line, member));
+}
+
+TEST(Layout, NoValueStandsInTheTextOfAStatement) {
+    // What it is to find, so that it cannot pass by finding nothing.
+    for (auto const* bad :
+         {R"re(rows.query("SELECT * FROM links WHERE code ='" + code + "'");)re",
+          R"re(text += " LIMIT " + query.per_page;)re", R"re(text += " WHERE title = " + request.title;)re",
+          R"re(" VALUES ('" + name + "')")re"})
+        EXPECT_TRUE(puts_a_value_into_sql(bad)) << bad;
+    EXPECT_FALSE(puts_a_value_into_sql(R"re(text += " LIMIT " + which.value(query.per_page);)re"));
+    // Names of partitions and their bounds, made of a date or a position by this program: DDL takes no
+    // parameters.
+    std::set<std::string> const exempt{"projections/clicks/clicks_projection.cpp"};
+    for (auto const& [folder, may_include] : allowed) {
+        for (auto const& path : sources_below(folder)) {
+            if (exempt.contains(name_of(path))) continue;
+            for (auto const& line : lines_of(path))
+                EXPECT_FALSE(puts_a_value_into_sql(line)) << name_of(path) << ": " << line;
+        }
+    }
+}
+
+/// A link's address is text here: nothing on a request's way looks it up or fetches it, so nobody can make
+/// this server send requests (SSRF).
+TEST(Layout, NothingThatServesOpensConnectionsElsewhere) {
+    RE2 const opens{
+        R"re(async_connect|::connect\(|resolver|getaddrinfo|gethostby|<curl/|popen\(|system\()re"};
+    for (auto const* folder : {"domain", "commands", "projections", "api"})
+        for (auto const& path : sources_below(folder))
+            for (auto const& line : lines_of(path))
+                EXPECT_FALSE(RE2::PartialMatch(line, opens)) << name_of(path) << ": " << line;
+}
+
 TEST(Layout, FilesFitAHead) {
     for (auto const& [folder, may_include] : allowed) {
         for (auto const& path : sources_below(folder)) {
@@ -139,6 +184,42 @@ TEST(Layout, LinksInDocumentsLeadSomewhere) {
             }
         }
     }
+}
+
+/// `Suite.Case` of every test there is, and `Suite.*` of every suite.
+std::set<std::string> names_of_tests() {
+    std::set<std::string> names;
+    for (auto const& path : sources_below("tests")) {
+        std::string text;
+        for (auto const& line : lines_of(path)) text += line + '\n';
+        re2::StringPiece rest{text};
+        std::string suite, name;
+        while (RE2::FindAndConsume(&rest, R"(\bTEST(?:_F|_P)?\(\s*(\w+)\s*,\s*(\w+)\s*\))", &suite, &name)) {
+            names.insert(suite + "." + name);
+            names.insert(suite + ".*");
+        }
+    }
+    return names;
+}
+
+TEST(Layout, TheThreatModelNamesTestsThatExist) {
+    auto const names = names_of_tests();
+    std::size_t found = 0;
+    for (auto const& line : lines_of(fs::path{root} / "docs" / "security.md")) {
+        re2::StringPiece rest{line};
+        std::string name;
+        while (RE2::FindAndConsume(&rest, R"(`([A-Z]\w+\.(?:[A-Z]\w+|\*))`)", &name)) {
+            EXPECT_TRUE(names.contains(name)) << name;
+            ++found;
+        }
+        // A line of a table that states a threat states its test.
+        bool const is_row =
+            line.starts_with("| ") && !line.starts_with("| ---") && !line.starts_with("| threat");
+        bool const has_three_cells = std::count(line.begin(), line.end(), '|') == 4;
+        bool const has_test = RE2::PartialMatch(line, R"(`[A-Z]\w+\.|fuzzing `)");
+        EXPECT_TRUE(has_test || !is_row || !has_three_cells) << line;
+    }
+    EXPECT_GE(found, 40u);
 }
 
 }  // namespace linkledger

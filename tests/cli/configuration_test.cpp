@@ -83,6 +83,8 @@ TEST(Configuration, NamesTheVariableTheValueAndWhatIsAccepted) {
     EXPECT_THAT(complaint("CLICK_ACK", "yes"), HasSubstr("committed, queued"));
     EXPECT_THAT(complaint("ALLOW_UNSAFE_DATABASE", "true"), HasSubstr("0, 1"));
     EXPECT_THAT(complaint("HTTP_THREADS", "-1"), HasSubstr("from 1 to 256"));
+    EXPECT_THAT(complaint("CONNECTIONS_MAX", "0"), HasSubstr("from 1 to 1000000"));
+    EXPECT_THAT(complaint("CONNECTIONS_PER_ADDRESS_MAX", "many"), HasSubstr("from 1 to 1000000"));
     EXPECT_THAT(complaint("IDEMPOTENCY_DAYS", "7 days"), HasSubstr("from 1 to 3650"));
     EXPECT_THAT(complaint("PUBLIC_URL", "ll.example"), HasSubstr("https://ll.example"));
     EXPECT_THAT(complaint("PUBLIC_URL", "https://user:pw@ll.example"), Not(HasSubstr("pw")));
