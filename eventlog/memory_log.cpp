@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <condition_variable>
 #include <deque>
+#include <functional>
 #include <map>
 #include <mutex>
 #include <shared_mutex>
@@ -28,7 +29,9 @@ bool matches(read_query const& query, recorded_event const& event) {
 
 class memory_log final : public event_log {
 public:
-    memory_log() { head_.log_id = new_uuid_v7(); }
+    explicit memory_log(std::function<timestamp()> clock) : clock_(std::move(clock)) {
+        head_.log_id = new_uuid_v7();
+    }
 
     [[nodiscard]] std::string_view backend() const override { return "memory"; }
 
@@ -50,7 +53,7 @@ public:
                 break;
         }
         view state{*this};
-        batch_plan plan = plan_batch(batch, head_, now(), state);
+        batch_plan plan = plan_batch(batch, head_, clock_(), state);
         write(plan);
         from.sequence = batch.sequence;
         from.outcome = plan.outcome;
@@ -230,6 +233,7 @@ private:
         head_.last = plan.last;
     }
 
+    std::function<timestamp()> const clock_;
     std::shared_mutex mutex_;
     std::condition_variable_any grown_;
     log_head head_;
@@ -244,8 +248,8 @@ private:
 
 }  // namespace
 
-std::unique_ptr<event_log> create_memory_log() {
-    return std::make_unique<memory_log>();
+std::unique_ptr<event_log> create_memory_log(std::function<timestamp()> clock) {
+    return std::make_unique<memory_log>(std::move(clock));
 }
 
 }  // namespace linkledger::eventlog

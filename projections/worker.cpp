@@ -86,28 +86,40 @@ void worker::tell_board() {
 void worker::run() {
     auto pause = around_.options.retry_pause_min;
     while (!around_.gate.stopped() && !let_go_) {
-        try {
-            if (!lock_ && !acquire()) {
-                note_state(projection_state::standby);
+        switch (turn()) {
+            case after_turn::go_on:
+                pause = around_.options.retry_pause_min;
+                break;
+            case after_turn::stand_by:
                 around_.gate.sleep_for(around_.options.standby_pause);
-                continue;
-            }
-            step();
-            pause = around_.options.retry_pause_min;
-            continue;
-        } catch (source_failure const& failed) {
-            note_failure(failed.what());
-        } catch (std::exception const& failed) {
-            note_failure(failed.what());
-            release();
+                break;
+            case after_turn::retry:
+                around_.gate.sleep_for(pause);
+                pause = std::min(pause * 2, around_.options.retry_pause_max);
+                break;
         }
-        around_.feed.leave(number_);
-        around_.gate.sleep_for(pause);
-        pause = std::min(pause * 2, around_.options.retry_pause_max);
     }
     around_.feed.leave(number_);
     release();
     note_state(projection_state::stopped);
+}
+
+worker::after_turn worker::turn() {
+    try {
+        if (!lock_ && !acquire()) {
+            note_state(projection_state::standby);
+            return after_turn::stand_by;
+        }
+        step();
+        return after_turn::go_on;
+    } catch (source_failure const& failed) {
+        note_failure(failed.what());
+    } catch (std::exception const& failed) {
+        note_failure(failed.what());
+        release();
+    }
+    around_.feed.leave(number_);
+    return after_turn::retry;
 }
 
 projection_status worker::known_status() const {

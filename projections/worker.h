@@ -40,6 +40,10 @@ public:
     /// Whether reads are answered from what this one fills: whether the board hears of it.
     void set_live(bool live);
     [[nodiscard]] build_id build() const { return build_; }
+    /// One turn of it: takes the projection over, or a step. What fails for a store's sake is noted, and the
+    /// next turn starts again. For `run`, and for simulations, which have no thread to give.
+    enum class after_turn { go_on, stand_by, retry };
+    after_turn turn();
     void retry_parked() { retry_parked_ = true; }
 
     /// What this process knows of it; `head` and lag are not filled in. From any thread.

@@ -1,0 +1,172 @@
+// Workers on this thread, and the canaries of the read side.
+
+#include "tests/simulation/read_side.h"
+
+#include "projections/registry.h"
+
+#include <algorithm>
+#include <stdexcept>
+
+namespace linkledger::simulation {
+
+namespace {
+
+using eventlog::failure;
+using eventlog::failure_code;
+
+/// No std::exception, so that nothing but the simulation catches it: the process is gone.
+struct crash {};
+
+/// The log, as a projection's process reaches it. There is always something new, it says: waking up for
+/// nothing must do no harm.
+class sim_source final : public projections::event_source {
+public:
+    explicit sim_source(eventlog::event_log& log) : log_(log) {}
+    eventlog::result<eventlog::log_head> head() override { return log_.head(); }
+    eventlog::result<eventlog::read_page> read(eventlog::read_query const& query) override {
+        if (away) return failure{failure_code::unavailable, "the log is away"};
+        return log_.read(query);
+    }
+    bool wait_beyond(eventlog::position, std::chrono::milliseconds) override { return true; }
+
+    bool away = false;
+
+private:
+    eventlog::event_log& log_;
+};
+
+/// A projection of the product, with trouble on the way.
+class troubled final : public projections::projection {
+public:
+    troubled(std::unique_ptr<projections::projection> real, canary bug) : real_(std::move(real)), bug_(bug) {}
+    [[nodiscard]] std::string_view name() const override { return real_->name(); }
+    [[nodiscard]] int version() const override { return real_->version(); }
+    [[nodiscard]] std::span<std::string_view const> event_types() const override {
+        return real_->event_types();
+    }
+    [[nodiscard]] bool reads_cause() const override { return real_->reads_cause(); }
+    [[nodiscard]] std::span<std::string_view const> tables() const override { return real_->tables(); }
+
+    void apply(projections::event_batch batch, sql::connection& transaction) override {
+        if (with == trouble::crash_before) throw crash{};
+        if (bug_ == canary::forgotten_event && name() == "links" && batch.size() == 3)
+            batch = batch.subspan(0, 2);
+        real_->apply(batch, transaction);
+        if (bug_ == canary::batches_that_show && name() == "links")
+            transaction.execute(
+                "UPDATE links_v" + std::to_string(version()) + " SET utm_term = $1 WHERE utm_term IS NULL",
+                {std::string(std::min<std::size_t>(batch.size(), 3), 'x')});
+        if (with == trouble::crash_after) {
+            if (bug_ == canary::early_effects) transaction.commit();
+            throw crash{};
+        }
+        if (with == trouble::store_fails)
+            throw sql::error{sql::error::kind::unavailable, "the read model's connection broke"};
+    }
+
+    trouble with = trouble::none;
+
+private:
+    std::unique_ptr<projections::projection> real_;
+    canary const bug_;
+};
+
+std::set<std::string, std::less<>> types_of(projections::projection const& of) {
+    std::set<std::string, std::less<>> types;
+    for (auto const type : of.event_types()) types.emplace(type);
+    return types;
+}
+
+}  // namespace
+
+/// A projection with a worker and a feed of its own, so that no one waits for another.
+struct read_side::unit {
+    unit(std::unique_ptr<projections::projection> real, canary bug) : runs(std::move(real), bug) {}
+
+    troubled runs;
+    std::unique_ptr<projections::event_feed> feed;
+    std::unique_ptr<projections::worker> worker;
+};
+
+struct read_side::state {
+    state(eventlog::event_log& l, eventlog::keyring& k, test::read_models& m, canary bug)
+        : log(l), keys(k), models(m), source(l) {
+        options.linger = std::chrono::milliseconds{0};
+        options.batch_events_max = 1;
+        for (auto& each : projections::create_all())
+            units.push_back(std::make_unique<unit>(std::move(each), bug));
+        board = std::make_unique<projections::progress_board>(models.store(), projections::projection_names(),
+                                                              std::chrono::milliseconds{60'000}, [] {});
+    }
+    ~state() { board->stop(); }
+
+    /// A worker as a process that has just started makes it.
+    void start(std::size_t which, std::size_t page_events) {
+        auto& one = *units[which];
+        projections::feed_options feeding;
+        feeding.page_events_max = page_events;
+        feeding.linger = std::chrono::milliseconds{0};
+        feeding.types = types_of(one.runs);
+        if (one.runs.reads_cause()) feeding.cause_types = feeding.types;
+        one.worker.reset();
+        one.feed = std::make_unique<projections::event_feed>(source, keys, feeding);
+        one.worker = std::make_unique<projections::worker>(
+            one.runs, projections::build_id{one.runs.version()}, which,
+            projections::worker_surroundings{source, keys, models.store(), *one.feed, *board, gate, options});
+    }
+
+    eventlog::event_log& log;
+    eventlog::keyring& keys;
+    test::read_models& models;
+    sim_source source;
+    projections::runner_options options;
+    projections::pause_gate gate;
+    std::unique_ptr<projections::progress_board> board;
+    std::vector<std::unique_ptr<unit>> units;
+};
+
+read_side::read_side(eventlog::event_log& log, eventlog::keyring& keys, test::read_models& models, canary bug)
+    : state_(std::make_unique<state>(log, keys, models, bug)) {}
+read_side::~read_side() {
+    for (auto& each : state_->units) each->worker.reset();
+}
+
+std::size_t read_side::count() const {
+    return state_->units.size();
+}
+
+void read_side::step(std::size_t which, trouble with, std::size_t page_events) {
+    auto& one = *state_->units[which];
+    if (!one.worker || with == trouble::taken_over) state_->start(which, page_events);
+    one.runs.with = with;
+    state_->source.away = with == trouble::log_is_away;
+    try {
+        static_cast<void>(one.worker->turn());
+    } catch (crash const&) {
+        one.worker.reset();  // Its connection goes with it, and what was not committed.
+    }
+    one.runs.with = trouble::none;
+    state_->source.away = false;
+}
+
+void read_side::catch_up(std::size_t page_events) {
+    auto const head = state_->log.head().value().last;
+    for (std::size_t which = 0; which < count(); ++which) {
+        auto& one = *state_->units[which];
+        state_->start(which, page_events);
+        for (int turns = 0; one.worker->known_status().position < head; ++turns) {
+            if (turns > 10'000) throw std::logic_error{"a projection does not catch up"};
+            step(which, trouble::none, page_events);
+        }
+        if (one.worker->known_status().parked > 0)
+            throw std::runtime_error{"events are parked in " + std::string{one.runs.name()}};
+    }
+}
+
+eventlog::position read_side::position_of(std::string const& projection) {
+    eventlog::position seen = 0;
+    state_->models.store().read(projection, [&](projections::snapshot const& now) { seen = now.position; });
+    return seen;
+}
+
+}  // namespace linkledger::simulation

@@ -1,0 +1,49 @@
+#pragma once
+// The read side: the product's projections, each run by a worker that is moved on step by step, and crashed.
+
+#include "eventlog/keyring.h"
+#include "projections/event_source.h"
+#include "projections/worker.h"
+#include "tests/projections/read_models.h"
+#include "tests/simulation/committer_gate.h"
+
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace linkledger::simulation {
+
+/// What happens to a step of a projection.
+enum class trouble {
+    none,
+    crash_before,  ///< The process dies before a batch's effects are written,
+    crash_after,   ///< or between them and the checkpoint.
+    store_fails,   ///< The read model's database breaks the connection in the middle.
+    log_is_away,   ///< The log does not answer.
+    taken_over,    ///< Another process goes on, with batches of another size.
+};
+
+/// The projections of one process on one set of read models.
+class read_side {
+public:
+    /// Read models that held another log start over. `page_events` says how many events come at a time.
+    read_side(eventlog::event_log& log, eventlog::keyring& keys, test::read_models& models, canary bug);
+    ~read_side();
+    read_side(read_side const&) = delete;
+    read_side& operator=(read_side const&) = delete;
+
+    [[nodiscard]] std::size_t count() const;
+    /// One turn of a projection's worker, with this trouble; batches of at most so many events.
+    void step(std::size_t which, trouble with, std::size_t page_events);
+    /// Until all are at the head of the log.
+    void catch_up(std::size_t page_events);
+    /// What a projection's read model reflects, by its own checkpoint.
+    [[nodiscard]] eventlog::position position_of(std::string const& projection);
+
+private:
+    struct unit;
+    struct state;
+    std::unique_ptr<state> state_;
+};
+
+}  // namespace linkledger::simulation
