@@ -1,8 +1,8 @@
 #include "eventlog/sqlite_log.h"
 
+#include "eventlog/sql/sqlite_wal_buffer.h"
 #include "eventlog/sqlite_checkpointer.h"
 #include "eventlog/sqlite_reader.h"
-#include "eventlog/sqlite_wal_buffer.h"
 #include "eventlog/sqlite_writer.h"
 
 #include <algorithm>
@@ -197,7 +197,7 @@ private:
 
     sqlite_log_options const options_;
     sqlite_reader_pool readers_;
-    sqlite_wal_buffer wal_buffer_;  ///< Of the writer.
+    sql::sqlite::wal_buffer wal_buffer_;  ///< Of the writer.
     std::timed_mutex write_mutex_;
     std::unique_ptr<sqlite_writer> writer_;
     sqlite_checkpointer checkpointer_;

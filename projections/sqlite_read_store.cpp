@@ -1,5 +1,6 @@
 // Read models in SQLite: a file per build beside the log's, and one for which of them is live.
 
+#include "eventlog/sql/sqlite_wal_buffer.h"
 #include "projections/projection.h"
 #include "projections/read_store.h"
 #include "projections/reader_pool.h"
@@ -63,11 +64,13 @@ public:
     std::unique_ptr<sql::connection> open_writer(std::string const& projection, build_id which) override {
         auto const path = read_model_path(db_path_, projection, which);
         if (!which.is_first()) copy_form(projection, which);
+        static sql::sqlite::wal_buffer const buffered{""};
         sql::sqlite_options options;
         options.synchronous = sql::sqlite_options::sync::normal;
+        options.vfs = buffered.name();
         auto writer = sql::open_sqlite(path, options);
         // Clicks of many links dirty a page each. With 64 MB of WAL between its checkpoints a page is written
-        // back once for many batches, and the syncs of a checkpoint seldom compete with those of the log.
+        // back once for many batches.
         writer->execute_script(
             "PRAGMA wal_autocheckpoint=16000; PRAGMA cache_size=-16384; PRAGMA temp_store=2;");
         return writer;

@@ -1,8 +1,7 @@
 // The VFS that gathers a commit's writes: SQLite must not notice it, and a commit is few writes.
 
-#include "eventlog/sqlite_wal_buffer.h"
+#include "eventlog/sql/sqlite_wal_buffer.h"
 #include "eventlog/sql/connection.h"
-#include "eventlog/sql/sqlite_handle.h"
 #include "tests/support/temp_folder.h"
 
 #include <gtest/gtest.h>
@@ -12,7 +11,7 @@
 namespace linkledger::test {
 namespace {
 
-using eventlog::sqlite_wal_buffer;
+using sql::sqlite::wal_buffer;
 
 /// System calls of this thread that wrote.
 std::int64_t writes_so_far() {
@@ -23,10 +22,13 @@ std::int64_t writes_so_far() {
     return -1;
 }
 
-class WalBuffer : public testing::Test {
+using sync = sql::sqlite_options::sync;
+
+/// With a sync in every commit, as the log has it, and without, as read models have it.
+class WalBuffer : public testing::TestWithParam<sync> {
 protected:
     std::unique_ptr<sql::connection> open(std::string const& vfs) {
-        return sql::open_sqlite(folder_.file("some.db"), {.vfs = vfs});
+        return sql::open_sqlite(folder_.file("some.db"), {.synchronous = GetParam(), .vfs = vfs});
     }
 
     static std::int64_t count(sql::connection& in) {
@@ -48,12 +50,12 @@ protected:
     }
 
     temp_folder folder_;
-    sqlite_wal_buffer buffer_{""};
+    wal_buffer buffer_{""};
     std::unique_ptr<sql::connection> writer_ = open(buffer_.name());
     std::unique_ptr<sql::connection> other_ = open("");
 };
 
-TEST_F(WalBuffer, ShowsOthersWhatWasCommitted) {
+TEST_P(WalBuffer, ShowsOthersWhatWasCommitted) {
     for (std::int64_t const rows : {1, 20, 100, 1'000}) {
         auto const before = count(*other_);
         add(*writer_, rows);
@@ -61,7 +63,7 @@ TEST_F(WalBuffer, ShowsOthersWhatWasCommitted) {
     }
 }
 
-TEST_F(WalBuffer, MakesFewWritesOfACommit) {
+TEST_P(WalBuffer, MakesFewWritesOfACommit) {
     add(*writer_, 1);
     auto const before = writes_so_far();
     ASSERT_GE(before, 0) << "this system does not count them";
@@ -69,7 +71,7 @@ TEST_F(WalBuffer, MakesFewWritesOfACommit) {
     EXPECT_LE(writes_so_far() - before, 2);
 }
 
-TEST_F(WalBuffer, ReadsBackWhatATransactionSpilled) {
+TEST_P(WalBuffer, ReadsBackWhatATransactionSpilled) {
     writer_->execute_script("PRAGMA cache_size=10");
     writer_->begin(sql::connection::access::write);
     add(*writer_, 500);
@@ -83,7 +85,7 @@ TEST_F(WalBuffer, ReadsBackWhatATransactionSpilled) {
     EXPECT_EQ(count(*other_), 3);
 }
 
-TEST_F(WalBuffer, GoesOnAfterACheckpointThatEmptiedTheWal) {
+TEST_P(WalBuffer, GoesOnAfterACheckpointThatEmptiedTheWal) {
     for (int round = 0; round < 3; ++round) {
         add(*writer_, 50);
         other_->execute_script("PRAGMA wal_checkpoint(TRUNCATE)");
@@ -95,15 +97,33 @@ TEST_F(WalBuffer, GoesOnAfterACheckpointThatEmptiedTheWal) {
     EXPECT_EQ(verdict, "ok");
 }
 
-TEST_F(WalBuffer, LeavesItsWritesToALaterOpening) {
+TEST_P(WalBuffer, LeavesItsWritesToALaterOpening) {
     add(*writer_, 30);
     writer_.reset();
     other_.reset();
     EXPECT_EQ(count(*open("")), 30);
 }
 
-TEST_F(WalBuffer, RefusesAVfsThatIsNotThere) {
-    EXPECT_THROW(sqlite_wal_buffer{"no-such-vfs"}, sql::error);
+TEST_P(WalBuffer, ShowsOthersPagesThatATransactionSpilledAndWroteAgain) {
+    add(*writer_, 200);
+    writer_->execute_script("PRAGMA cache_size=10");
+    writer_->begin(sql::connection::access::write);
+    for (int round = 0; round < 3; ++round) writer_->execute("UPDATE t SET bytes = randomblob(3900)", {});
+    writer_->commit();
+    auto const sum = [](sql::connection& in) {
+        return in.query_one("SELECT hex(max(bytes)) || hex(min(bytes)) FROM t", {},
+                            [](sql::row const& r) { return r.text(0); });
+    };
+    EXPECT_EQ(sum(*other_), sum(*writer_));
+    auto const verdict =
+        open("")->query_one("PRAGMA integrity_check", {}, [](sql::row const& r) { return r.text(0); });
+    EXPECT_EQ(verdict, "ok");
+}
+
+INSTANTIATE_TEST_SUITE_P(Syncs, WalBuffer, testing::Values(sync::full, sync::normal));
+
+TEST(WalBufferOver, NoVfsIsRefused) {
+    EXPECT_THROW(wal_buffer{"no-such-vfs"}, sql::error);
 }
 
 }  // namespace
