@@ -12,6 +12,10 @@ struct wal_state {
     int copied = 0;
 };
 
+/// So few are copied while writers wait.
+constexpr int pages_left_max = 64;
+constexpr int passes_max = 8;
+
 /// A checkpoint that is refused (another process is at it, readers are in the way) is tried again with the
 /// next one that is due; nothing is lost meanwhile but room.
 wal_state pass(sqlite3* on, int mode) {
@@ -27,6 +31,7 @@ sqlite_checkpointer::sqlite_checkpointer(sqlite_log_options const& options,
     : threshold_pages_(options.checkpoint_pages),
       without_writers_(std::move(without_writers)),
       options_(options),
+      paced_(options.vfs),
       due_at_pages_(options.checkpoint_pages),
       thread_([this] { run(); }) {}
 
@@ -82,13 +87,16 @@ bool sqlite_checkpointer::checkpoint(bool empty) {
         sql::sqlite_options connection;
         connection.synchronous = sql::sqlite_options::sync::full;
         connection.busy_timeout = std::chrono::milliseconds{10};
-        connection.vfs = options_.vfs;
+        connection.vfs = paced_.name();
         handle_ = sql::sqlite::open(options_.path, connection);
         sql::sqlite::run(handle_.get(), "PRAGMA wal_autocheckpoint=0");
     }
-    // Each pass leaves what was written while it ran: the second one has little to do.
+    // Each pass leaves what was written while it ran, and so each has less to do than the one before.
     auto left = pass(handle_.get(), SQLITE_CHECKPOINT_PASSIVE);
-    left = pass(handle_.get(), SQLITE_CHECKPOINT_PASSIVE);
+    for (int passes = 1; passes < passes_max && left.pages - left.copied > pages_left_max; ++passes) {
+        auto const before = std::exchange(left, pass(handle_.get(), SQLITE_CHECKPOINT_PASSIVE));
+        if (left.copied <= before.copied) break;  // A reader stands in the way.
+    }
     bool const nearly_done = left.pages - left.copied < static_cast<int>(threshold_pages_ / 8 + 1);
     if (!nearly_done && !empty) return false;
     without_writers_(

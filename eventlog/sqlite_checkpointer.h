@@ -2,6 +2,7 @@
 // Copies the WAL of the SQLite log back into its file, beside the commits rather than within one of them.
 
 #include "eventlog/sql/sqlite_handle.h"
+#include "eventlog/sql/sqlite_paced_vfs.h"
 #include "eventlog/sqlite_log.h"
 
 #include <condition_variable>
@@ -16,7 +17,7 @@ namespace linkledger::eventlog {
 /// threshold, which then takes as long as writing some thousand pages and two fsyncs do.
 ///
 /// A passive checkpoint stops nobody, but it never empties a WAL that others keep writing to, so the WAL
-/// would grow for as long as the load lasts. Therefore, once a passive pass has copied nearly all, the rest
+/// would grow for as long as the load lasts. Therefore, once passive passes have copied nearly all, the rest
 /// is copied while writers wait (a few pages and an fsync), and the next commit starts the WAL from its
 /// beginning.
 class sqlite_checkpointer {
@@ -42,6 +43,7 @@ private:
     std::size_t threshold_pages_;
     std::function<void(std::function<void()> const&)> without_writers_;
     sqlite_log_options options_;
+    sql::sqlite::paced_vfs paced_;
     sql::sqlite::handle handle_;  ///< The thread's, opened when first needed.
 
     std::mutex mutex_;

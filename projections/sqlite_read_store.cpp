@@ -1,5 +1,6 @@
 // Read models in SQLite: a file per build beside the log's, and one for which of them is live.
 
+#include "eventlog/sql/sqlite_paced_vfs.h"
 #include "eventlog/sql/sqlite_wal_buffer.h"
 #include "projections/projection.h"
 #include "projections/read_store.h"
@@ -64,7 +65,8 @@ public:
     std::unique_ptr<sql::connection> open_writer(std::string const& projection, build_id which) override {
         auto const path = read_model_path(db_path_, projection, which);
         if (!which.is_first()) copy_form(projection, which);
-        static sql::sqlite::wal_buffer const buffered{""};
+        static sql::sqlite::paced_vfs const paced{""};
+        static sql::sqlite::wal_buffer const buffered{paced.name()};
         sql::sqlite_options options;
         options.synchronous = sql::sqlite_options::sync::normal;
         options.vfs = buffered.name();
