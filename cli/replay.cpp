@@ -8,7 +8,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <memory>
+#include <thread>
 
 namespace linkledger::cli {
 
@@ -47,6 +49,8 @@ int replay(replay_arguments const& given) {
     options.asked = given.until;
     options.program = LINKLEDGER_VERSION;
     options.checkpoint = newest_checkpoint(from, *log.log);
+    options.readers = bulk_readers_of(from);
+    options.jobs = static_cast<int>(std::clamp(std::thread::hardware_concurrency(), 1u, 8u));
     progress shown{stderr, "Replaying", "events", static_cast<std::uint64_t>(options.until)};
     options.progress = [&](eventlog::position done, eventlog::position already) {
         shown.update(static_cast<std::uint64_t>(done), static_cast<std::uint64_t>(already));

@@ -5,11 +5,15 @@
 #include "projections/builds.h"
 #include "projections/event_source.h"
 #include "projections/read_store.h"
+#include "projections/rebuild/bulk_build.h"
 #include "projections/registry.h"
 #include "projections/replay_file.h"
 #include "projections/runner.h"
 
+#include <spdlog/spdlog.h>
+
 #include <algorithm>
+#include <atomic>
 #include <filesystem>
 #include <fstream>
 #include <thread>
@@ -95,18 +99,106 @@ reached look_at(runner& running, position until) {
     return now;
 }
 
+/// Progress of one read model after the other, as if it were one.
+class whole_progress {
+public:
+    whole_progress(replay_options const& how, std::size_t models) : how_(how), models_(models) {}
+    void show(position of_current) const {
+        if (!how_.progress || models_ == 0) return;
+        auto const models = static_cast<position>(models_);
+        how_.progress(
+            (static_cast<position>(finished_) * how_.until + std::min(of_current, how_.until)) / models, 0);
+    }
+    void finish_one() { ++finished_; }
+
+private:
+    replay_options const& how_;
+    std::size_t models_;
+    std::size_t finished_ = 0;
+};
+
+/// Shows how far a meter is until it goes.
+class meter_watch {
+public:
+    meter_watch(rebuild_meter const& meter, whole_progress const& shown)
+        : thread_([&meter, &shown](std::stop_token const& stop) {
+              while (!stop.stop_requested()) {
+                  shown.show(meter.now().position);
+                  std::this_thread::sleep_for(look_every);
+              }
+          }) {}
+
+private:
+    std::jthread thread_;
+};
+
+struct live_model {
+    build_id build;
+    position at = 0;
+};
+
+live_model look_up(read_store& store, std::string const& name) {
+    live_model found;
+    store.read(name, [&](snapshot const& now) { found = {now.build, now.position}; });
+    return found;
+}
+
+/// The read models whose rows can be made out of order. What an event keeps from that is left to the runner.
+void fill_in_bulk(eventlog::log_head const& until, eventlog::keyring& keys, read_store& store,
+                  replay_options const& how, whole_progress& shown) {
+    std::atomic<bool> const stop{false};
+    for (auto const& each : create_all()) {
+        std::string const name{each->name()};
+        auto const live = look_up(store, name);
+        if (live.build.version != each->version() || !is_bulk_built(*each)) continue;
+        rebuild_meter meter{name, live.build};
+        if (live.at < until.last) {
+            meter_watch const watching{meter, shown};
+            bulk_options options;
+            options.jobs = how.jobs;
+            try {
+                build_in_bulk(*each, live.build, until, options, {keys, store, how.readers, meter, stop});
+            } catch (must_fold_in_order const& why) {
+                spdlog::warn("{} is filled in order, since an event has to be parked: {}", name, why.what());
+            }
+        }
+        shown.finish_one();
+    }
+}
+
+std::size_t count_in_bulk(read_store& store) {
+    std::size_t count = 0;
+    for (auto const& each : create_all())
+        if (is_bulk_built(*each) &&
+            look_up(store, std::string{each->name()}).build.version == each->version())
+            ++count;
+    return count;
+}
+
+result<eventlog::log_head> head_at(eventlog::event_log& log, eventlog::log_head head, position until) {
+    eventlog::read_query query;
+    query.after = until - 1;
+    query.until = until;
+    query.limit = 1;
+    head.last = until;
+    if (until == 0) return head;
+    BOOST_OUTCOME_TRY(auto const page, log.read(query));
+    if (!page.events.empty()) head.recorded_at = page.events.front().recorded_at;
+    return head;
+}
+
+/// Those that are filled in order, and what is missing of the others.
 result<void> run_projections(event_source& source, eventlog::keyring& keys, read_store& store,
-                             replay_options const& how) {
+                             replay_options const& how, whole_progress const& shown) {
     runner_options options;
     options.batch_events_max = 10'000;
     options.linger = std::chrono::milliseconds{0};
     runner running{source, keys, store, create_all(), options};
     running.start();
-    auto const already = look_at(running, how.until).lowest;
     auto failing_since = std::chrono::steady_clock::time_point::max();
     for (;;) {
         auto const now = look_at(running, how.until);
-        if (how.progress) how.progress(now.lowest, already);
+        shown.show(now.lowest);
         if (now.lowest >= how.until) break;
         auto const time = std::chrono::steady_clock::now();
         if (now.problem.empty())
@@ -157,8 +249,13 @@ result<replay_outcome> replay(eventlog::event_log& log, eventlog::keyring& keys,
         migrations::up({sql::dialect::sqlite, files, {}});
         auto const store = create_sqlite_read_store(files);
         adopt_builds(*store, create_all());
+        BOOST_OUTCOME_TRY(auto const until, head_at(log, head, options.until));
+        auto how = options;
+        if (!how.readers) how.readers = [&log] { return eventlog::create_bulk_reader(log); };
+        whole_progress shown{how, count_in_bulk(*store) + 1};
+        if (until.last > 0) fill_in_bulk(until, keys, *store, how, shown);
         bounded_source source{log, options.until};
-        BOOST_OUTCOME_TRY(run_projections(source, keys, *store, options));
+        BOOST_OUTCOME_TRY(run_projections(source, keys, *store, how, shown));
         auto const outcome = make_replay_file(*store, files, (folder / "whole.db").string(), head, options);
         fs::rename(folder / "whole.db", options.into);
         fs::remove_all(folder);

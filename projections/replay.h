@@ -1,6 +1,7 @@
 #pragma once
 // All read models as they were at a position, as plain tables in one SQLite file.
 
+#include "eventlog/bulk_reader.h"
 #include "eventlog/event_log.h"
 #include "eventlog/keyring.h"
 
@@ -16,13 +17,16 @@ struct replay_options {
     std::string program;           ///< Version of linkledger, for the record.
     std::string checkpoint;        ///< The newest of the signed log, for the record; empty: none.
     std::function<void(eventlog::position done, eventlog::position already)> progress{};
+    eventlog::bulk_reader_factory readers{};  ///< None: through `log`.
+    int jobs = 2;                             ///< Threads.
 };
 struct replay_outcome {
     std::int64_t rows = 0;
     std::int64_t parked = 0;  ///< Events that no read model could apply; they stand in parked_events.
 };
 
-/// Runs every projection over the log up to `until` into files of a folder beside `into`
+/// Fills every read model from the log up to `until`, as a rebuild does (rebuild/bulk_build.h), into files of
+/// a folder beside `into`
 /// (`<into>.unfinished`), then makes one file of them. Killed at any moment and started again with the same
 /// file and position it goes on where it was; a folder of another log or position is a failure that says so.
 /// The result appears under its name when it is complete.
