@@ -70,7 +70,7 @@ protected:
                      eventlog::click_subject(workspace_, at(when)));
     }
     links::link_row get(test::read_models& in, domain::link_id const& id) {
-        return *in.read("links", [&](sql::connection& rows) { return links::get_link(rows, id); });
+        return *in.read("links", [&](snapshot const& rows) { return links::get_link(rows, id); });
     }
     clicks::link_stats stats(test::read_models& in, domain::link_id const& id, clicks::interval each,
                              std::optional<timestamp> from = {}, std::optional<timestamp> to = {}) {
