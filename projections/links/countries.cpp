@@ -31,7 +31,8 @@ boost::json::value parse_countries(std::string_view text) {
 
 country_counts read_countries(std::string_view text) {
     country_counts counts;
-    for (auto const& [country, clicks] : parse_countries(text).as_object()) {
+    auto const parsed = parse_countries(text);
+    for (auto const& [country, clicks] : parsed.get_object()) {
         if (!clicks.is_int64()) refuse();
         counts.emplace(std::string{country}, clicks.as_int64());
     }
