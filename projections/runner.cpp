@@ -149,8 +149,8 @@ void runner::start() {
     } catch (sql::error const& away) {
         spdlog::warn("the versions of the projections cannot be read yet: {}", away.what());
     }
-    state_->look_at_versions();
     state_->started = true;
+    state_->look_at_versions();
     state_->supervisor = std::thread{[this] { state_->supervise(); }};
 }
 
@@ -200,7 +200,7 @@ void runner::state::look_at_versions() {
             adopt_builds(store, projections);
             rows = load_builds(*control);
         }
-        follow(rows);
+        if (started) follow(rows);
         versions = std::move(rows);
         versions_error.clear();
     } catch (std::exception const& failed) {

@@ -442,6 +442,17 @@ bool is_bulk_built(projection const& of) {
     return of.has_row_per_event() || of.create_sorted_fold() != nullptr;
 }
 
+void abandon_bulk(projection const& of, build_id which, read_store& store) {
+    rebuild_notes const notes{of};
+    auto const in = store.open_loader(std::string{of.name()}, which);
+    if (!notes.exists(*in)) return;
+    sql::transaction turn{*in, sql::connection::access::write};
+    for (auto const table : of.tables()) in->execute("DELETE FROM " + std::string{table});
+    for (auto const& statement : notes.values(*in, rebuild_notes::kind::index)) in->execute_script(statement);
+    notes.remove(*in);
+    turn.commit();
+}
+
 void build_in_bulk(projection& of, build_id which, eventlog::log_head const& head,
                    bulk_options const& options, bulk_surroundings const& with) {
     bulk_build build{of, which, options, with};

@@ -44,6 +44,9 @@ struct bulk_surroundings {
 /// Whether the projection can be built so.
 [[nodiscard]] bool is_bulk_built(projection const& of);
 
+/// Makes the indexes that an unfinished build took away, and forgets its notes: before its tables are given up.
+void abandon_bulk(projection const& of, build_id which, read_store& store);
+
 /// Until the tables hold what the log has up to `head`, and the checkpoint says so. A build that was begun
 /// before keeps the head that it was begun with, unless the log has another history now. Waits for stores
 /// that are away. Throws must_fold_in_order (the tables are empty then), rebuild_interrupted, and sql::error

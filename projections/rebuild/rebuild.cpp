@@ -92,10 +92,10 @@ private:
         int last = 0;
         for (auto const& row : rows) {
             if (row.build.version == version) last = std::max(last, row.build.build);
-            if (row.state == build_state::ready && row.build.version == version)
-                throw version_refused{
-                    fmt::format("version {} of {} is ready: linkledger switch {} {}, or drop it",
-                                to_string(row.build), options_.name, options_.name, to_string(row.build))};
+            if (row.state == build_state::ready && row.build.version == version) {
+                target_ = row.build;
+                ready_ = true;
+            }
             if (row.state != build_state::building) continue;
             if (row.build.version != version)
                 throw version_refused{fmt::format(
@@ -105,6 +105,7 @@ private:
             target_ = row.build;
             resumed_ = true;
         }
+        if (ready_) return refuse_unless_it_may_switch();
         if (resumed_) return;
         target_ = {version, last + 1};
         if (last == 0 && version == live_.version) target_.build = 2;
@@ -113,9 +114,32 @@ private:
         add_build(*control_, {options_.name, target_, build_state::building, fingerprint_of(*of_, *tables)});
     }
 
+    /// What is filled and compared has only to be switched in: it was killed before that, or told to wait.
+    void refuse_unless_it_may_switch() const {
+        auto const rebuilds = load_rebuilds(*control_);
+        auto const last = std::find_if(rebuilds.begin(), rebuilds.end(), [&](rebuild_status const& each) {
+            return each.name == options_.name && build_id{each.version, each.build} == target_;
+        });
+        bool const differs = last != rebuilds.end() && !last->differences.empty();
+        if (options_.switches && (!differs || options_.accepts_differences)) return;
+        throw version_refused{
+            fmt::format("version {} of {} is ready{}: linkledger switch {} {} makes it live, or drop it",
+                        to_string(target_), options_.name, differs ? ", and differs from the live one" : "",
+                        options_.name, to_string(target_))};
+    }
+
     // ---- The phases ---------------------------------------------------------------------------------------
 
+    rebuild_outcome switch_ready() {
+        meter_->enter(rebuild_phase::switching, 0, 1);
+        switch_locked(with_.store, *control_, options_.name, target_);
+        auto const head = head_now().last;
+        meter_->enter(rebuild_phase::done, head, head);
+        return {target_, true, {}};
+    }
+
     rebuild_outcome work() {
+        if (ready_) return switch_ready();
         with_.store.make_tables(*of_, target_);
         build();
         rebuild_outcome outcome;
@@ -227,6 +251,7 @@ private:
     build_id target_;
     build_id live_;
     bool resumed_ = false;
+    bool ready_ = false;
     std::optional<rebuild_meter> meter_;
 };
 

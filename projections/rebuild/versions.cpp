@@ -1,6 +1,7 @@
 #include "projections/rebuild/versions.h"
 
 #include "projections/checkpoint.h"
+#include "projections/rebuild/bulk_build.h"
 #include "projections/rebuild/rebuild.h"
 
 #include <fmt/format.h>
@@ -129,6 +130,7 @@ void drop_version(read_store& store, std::span<std::unique_ptr<projection> const
             fmt::format("version {} of {} is not fed any more from now on, but a process holds on to "
                         "it; drop it again later",
                         to_string(which), name)};
+    if (which.is_first()) abandon_bulk(**of, which, store);
     store.remove_tables(**of, which);
     remove_build(*control, name, which);
 }

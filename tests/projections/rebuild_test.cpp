@@ -248,7 +248,7 @@ TEST_P(Rebuild, KeepsFeedingWhatIsReadyAndDropsItWhole) {
     auto const made = run(stay);
     EXPECT_FALSE(made.switched);
     EXPECT_EQ(state_of("audit_logs", made.made), build_state::ready);
-    EXPECT_THAT(refusal_of([&] { run(of("audit_logs")); }), HasSubstr("is ready"));
+    EXPECT_THAT(refusal_of([&] { run(stay); }), HasSubstr("is ready"));
     test::tell_random_story(story(), 10, 100);
     runner running{*log_.source, story().keys(), models_.store(), create_all(), test::quick_options()};
     running.start();
