@@ -4,6 +4,8 @@
 
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
+#include <atomic>
 #include <future>
 #include <map>
 #include <mutex>
@@ -64,6 +66,11 @@ rebuild_manager::~rebuild_manager() {
 }
 
 rebuild_status rebuild_manager::start(rebuild_options const& options) {
+    // Names come from a client, and become those of files and locks.
+    auto const& known = state_->with.projections;
+    if (std::none_of(known.begin(), known.end(),
+                     [&](auto const& each) { return each->name() == options.name; }))
+        throw version_refused{"there is no such projection"};
     auto const first = std::make_shared<opening>();
     auto under_way = first->future();
     {
