@@ -189,8 +189,8 @@ private:
         } while (steady::now() < until);
         found_.counter_differences = static_cast<std::int64_t>(wrong.size());
         for (auto const& each : wrong) tell(each);
-        for (auto const& key :
-             cluster_.redis().call({"KEYS", std::string{projections::realtime::key_pattern}}).list()) {
+        auto const keys = cluster_.redis().call({"KEYS", std::string{projections::realtime::key_pattern}});
+        for (auto const& key : keys.list()) {
             bool const is_count = key.text().find(":window:") == std::string::npos &&
                                   key.text() != projections::realtime::guard_key;
             if (!is_count || counters_.contains(key.text())) continue;
