@@ -18,6 +18,7 @@ constexpr std::array<std::string_view, 1> table_names{"realtime_v1"};
 struct counter {
     bool is_link = false;
     click_window window{};
+    domain::timestamp created_at{};  ///< Of the batch's first click; a row that is there keeps its own.
     domain::timestamp updated_at{};
 };
 using counters = std::map<domain::uuid, counter>;
@@ -53,13 +54,13 @@ void write(counters const& changed, sql::connection& to) {
     rows.reserve(changed.size());
     for (auto const& [id, each] : changed)
         rows.push_back({id, std::string{each.is_link ? "link" : "workspace"}, each.window.opened_at,
-                        each.window.count, each.window.position, each.updated_at});
+                        each.window.count, each.window.position, each.created_at, each.updated_at});
     to.execute_values(
         "INSERT INTO realtime_v1 (id, kind, window_opened_at, count, position, created_at, updated_at) "
-        "SELECT column1, column2, column3, column4, column5, column6, column6 FROM {values} AS v WHERE true "
+        "SELECT column1, column2, column3, column4, column5, column6, column7 FROM {values} AS v WHERE true "
         "ON CONFLICT (id) DO UPDATE SET window_opened_at = excluded.window_opened_at, "
         "count = excluded.count, position = excluded.position, updated_at = excluded.updated_at",
-        {"uuid", "text", "timestamptz", "bigint", "bigint", "timestamptz"}, rows);
+        {"uuid", "text", "timestamptz", "bigint", "bigint", "timestamptz", "timestamptz"}, rows);
 }
 
 }  // namespace
@@ -80,6 +81,7 @@ void realtime_projection::apply(event_batch batch, sql::connection& transaction)
         for_each_counter(*event, [&](domain::uuid const& id, bool) {
             auto& counter = touched[id];
             counter.window.add(stored.recorded_at, stored.position);
+            if (counter.updated_at == domain::timestamp{}) counter.created_at = stored.recorded_at;
             counter.updated_at = std::max(counter.updated_at, stored.recorded_at);
         });
     }
