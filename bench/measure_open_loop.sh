@@ -6,7 +6,7 @@ rate=${RATE:-5000}
 seconds=${SECONDS_EACH:-30}
 
 machine
-for backend in sqlite postgresql; do
+for backend in ${BACKENDS:-sqlite postgresql}; do
     use_backend "$backend" "open_loop_$backend"
     make_links 10000
     start_linkledger
@@ -16,7 +16,7 @@ for backend in sqlite postgresql; do
         [[ $("$linkledger" projections --json | jq 'map(.lag_events) | max') -lt 1000 ]] && break
         sleep 0.5
     done
-    for links in 1 10000; do
+    for links in ${HOT_LINKS:-1 10000}; do
         head -"$links" "$folder/codes" >"$folder/some"
         "$tools/bench_open_loop" --port "$port" --rate "$rate" --seconds "$seconds" --connections 64 --paths-from "$folder/some" >"$folder/latency.json" ||
             say "  ! not every request was answered"

@@ -7,14 +7,14 @@ seconds=${SECONDS_EACH:-10}
 
 machine
 start_nginx
-for backend in sqlite postgresql; do
+for backend in ${BACKENDS:-sqlite postgresql}; do
     use_backend "$backend" "redirect_$backend"
     make_links 10000
     start_linkledger PROJECTIONS=none
     hot=$(head -1 "$folder/codes")
     export CODES=$folder/codes BROWSER=$browser
     run_wrk 5 "http://127.0.0.1:$port/" -s bench/each_path.lua >/dev/null # every link is in memory now, and was clicked
-    for links in 1 10000; do
+    for links in ${HOT_LINKS:-1 10000}; do
         if [[ $links == 1 ]]; then head -1 "$folder/codes" >"$folder/hot" && CODES=$folder/hot; else CODES=$folder/codes; fi
         : >"$folder/nginx.rates"
         : >"$folder/our.rates"

@@ -6,7 +6,7 @@ seconds=${SECONDS_EACH:-300}
 
 machine
 start_nginx
-for backend in sqlite postgresql; do
+for backend in ${BACKENDS:-sqlite postgresql}; do
     use_backend "$backend" "sustained_$backend"
     make_links 10000
     start_linkledger
