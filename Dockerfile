@@ -6,7 +6,7 @@ RUN apt-get update \
  && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends \
         g++ cmake ninja-build mold pkg-config \
         libboost1.81-dev libboost-json1.81-dev libboost-url1.81-dev \
-        libpqxx-dev libsqlite3-dev libjemalloc-dev libsodium-dev libssl-dev libre2-dev libyaml-cpp-dev libmaxminddb-dev \
+        libpqxx-dev libpq-dev libsqlite3-dev libjemalloc-dev libsodium-dev libssl-dev libre2-dev libyaml-cpp-dev libmaxminddb-dev \
         libspdlog-dev libfmt-dev libcli11-dev prometheus-cpp-dev libunistring-dev libidn2-dev libnats-dev libhiredis-dev libzstd-dev \
  && rm -rf /var/lib/apt/lists/*
 COPY CMakeLists.txt CMakePresets.json ./
@@ -25,7 +25,7 @@ RUN cmake --preset release -DLINKLEDGER_TESTS=OFF \
 FROM debian:12-slim
 RUN apt-get update \
  && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends \
-        libboost-json1.81.0 libboost-url1.81.0 libpqxx-6.4 libsqlite3-0 libjemalloc2 libsodium23 libssl3 libre2-9 \
+        libboost-json1.81.0 libboost-url1.81.0 libpqxx-6.4 libpq5 libsqlite3-0 libjemalloc2 libsodium23 libssl3 libre2-9 \
         libyaml-cpp0.7 libmaxminddb0 libspdlog1.10 libfmt9 libprometheus-cpp-core1.0 libunistring2 libidn2-0 libnats3.4 libhiredis0.14 libzstd1 uap-core curl \
  && rm -rf /var/lib/apt/lists/* \
  && useradd --system --uid 10001 --home-dir /data --no-create-home linkledger \
