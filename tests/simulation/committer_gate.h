@@ -84,6 +84,11 @@ public:
     eventlog::result<std::optional<eventlog::stored_key>> find_key(domain::uuid const& id) override {
         return store_.find_key(id);
     }
+    eventlog::result<std::vector<eventlog::stored_key>> list_keys(std::string const& prefix,
+                                                                  std::string const& after,
+                                                                  std::size_t limit) override {
+        return store_.list_keys(prefix, after, limit);
+    }
     eventlog::result<eventlog::stored_key> add_key(eventlog::stored_key const& key) override {
         return store_.add_key(key);
     }
