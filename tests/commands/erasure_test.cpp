@@ -41,7 +41,8 @@ protected:
         eventlog::keyring fresh{*log, {std::string(32, 'k')}};
         std::string text;
         eventlog::read_query query;
-        for (auto const& stored : log->read(query).assume_value().events) {
+        auto const page = log->read(query);
+        for (auto const& stored : page.assume_value().events) {
             auto const& body = stored.body;
             for (auto const part : {eventlog::sealed_part::personal, eventlog::sealed_part::context}) {
                 auto const& bytes = part == eventlog::sealed_part::personal ? body.personal : body.context;
