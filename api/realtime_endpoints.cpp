@@ -146,18 +146,21 @@ struct count_stream {
     std::function<void(sql::connection&)> work = [&](sql::connection& rows) {
         count = realtime::get_count(rows, of.id, eventlog::now());
     };
-    if (co_await read_model(x, model, std::move(work))) x.answer_json(to_json_text(count));
+    if (!co_await read_model(x, model, std::move(work))) co_return;
+    x.answer_json(to_json_text(count));
 }
 
 }  // namespace
 
 awaitable<void> get_link_realtime(exchange& x) {
-    if (co_await may_read_link(x)) co_await answer_count(x, true);
+    if (!co_await may_read_link(x)) co_return;
+    co_await answer_count(x, true);
 }
 
 awaitable<void> get_workspace_realtime(exchange& x) {
     domain::workspace_id const workspace{x.id()};
-    if (co_await may_read(x, workspace)) co_await answer_count(x, false);
+    if (!co_await may_read(x, workspace)) co_return;
+    co_await answer_count(x, false);
 }
 
 }  // namespace linkledger::api
