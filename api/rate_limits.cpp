@@ -103,12 +103,16 @@ rate_verdict rate_limits::count(std::string key, std::int64_t limit) {
     return verdict;
 }
 
-/// Forgets windows that have ended, each time that twice as many are there as were left before.
+/// Forgets windows that have ended, each time that twice as many are there as were left before; once a second
+/// where that leaves no room.
 bool rate_limits::make_room(shard& in, clock::time_point at) {
     if (in.buckets.size() < in.sweep_at) return true;
+    if (at < in.full_until) return false;
     std::erase_if(in.buckets, [&](auto const& each) { return at >= each.second.ends; });
     in.sweep_at = std::clamp<std::size_t>(in.buckets.size() * 2, 1'024, buckets_per_shard_max);
-    return in.buckets.size() < buckets_per_shard_max;
+    bool const has_room = in.buckets.size() < buckets_per_shard_max;
+    if (!has_room) in.full_until = at + std::chrono::seconds{1};
+    return has_room;
 }
 
 // ---- Counting together ------------------------------------------------------------------------------------

@@ -78,6 +78,7 @@ private:
         mutable std::mutex mutex;
         std::unordered_map<std::string, bucket> buckets;
         std::size_t sweep_at = 1'024;
+        clock::time_point full_until{};  ///< Nothing was to be swept; look again later.
     };
     struct told {
         std::string key;
