@@ -28,6 +28,9 @@ namespace {
 namespace fs = std::filesystem;
 using namespace std::chrono_literals;
 
+/// Recovery after a kill takes its time on a busy machine.
+constexpr auto start_patience = 180s;
+
 std::string find_binaries() {
     std::string found;
     int newest = 0;
@@ -150,14 +153,17 @@ void postgres_server::run_sql(std::string const& database, std::string const& sq
 }
 
 void postgres_server::start() {
-    // Between the choice of a port and its use another process may take it: then try another.
+    // Between the choice of a port and its use another process may take it: then try another. A server that
+    // was there before stays where its clients look for it.
+    bool const chosen = port_ != 0;
     for (int attempt = 1;; ++attempt) {
         try {
             if (port_ == 0) port_ = free_port();
             return try_start();
         } catch (std::runtime_error const&) {
+            kill9();  // One that only was too slow would keep the next from starting.
             if (attempt == 3) throw;
-            port_ = 0;
+            if (!chosen) port_ = 0;
         }
     }
 }
@@ -231,7 +237,7 @@ void postgres_server::try_start() {
             if (!std::getline(file, line)) return false;
         return line.rfind("ready", 0) == 0;
     };
-    await(ready, 60s, "PostgreSQL to start");
+    await(ready, start_patience, "PostgreSQL to start");
 }
 
 std::vector<pid_t> postgres_server::processes() const {
