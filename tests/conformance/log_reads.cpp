@@ -201,7 +201,8 @@ TEST_P(LogKeys, AreListedByPrefixInOrderWhileTheyLive) {
         ASSERT_TRUE(log().add_key(key_for(subject)));
     auto const subjects = [&](std::string const& prefix, std::string const& after, std::size_t limit) {
         std::vector<std::string> found;
-        for (auto const& key : log().list_keys(prefix, after, limit).value()) found.push_back(key.subject);
+        auto const keys = log().list_keys(prefix, after, limit).value();
+        for (auto const& key : keys) found.push_back(key.subject);
         return found;
     };
     using list = std::vector<std::string>;
