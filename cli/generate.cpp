@@ -170,7 +170,7 @@ private:
         std::string text;
         for (auto number = links_.size() + 1; number > 0; number /= alphabet.size())
             text += alphabet[number % alphabet.size()];
-        while (text.size() < 6) text += '9';
+        while (text.size() < 6) text += '0';  // No letter of the alphabet: no two numbers meet.
         return text;
     }
 
