@@ -15,7 +15,8 @@ protected:
     /// Ann joins as `role`; her user id.
     std::string join_ann(std::string const& role = "member") {
         auto ann = join("ann@example.com", role);
-        for (auto const& member : read("/v1/workspaces/" + workspace_id + "/members").at("items").as_array())
+        auto const members = read("/v1/workspaces/" + workspace_id + "/members");
+        for (auto const& member : members.at("items").as_array())
             if (member.at("email") == "ann@example.com") return text(member, "user_id");
         ADD_FAILURE() << "Ann is no member";
         return {};

@@ -87,7 +87,8 @@ std::vector<std::string> expressions_of_dashboard() {
     std::ifstream file{folder + "dashboard.json"};
     std::string const text{std::istreambuf_iterator<char>{file}, {}};
     std::vector<std::string> all;
-    for (auto const& panel : boost::json::parse(text).at("panels").as_array()) {
+    auto const dashboard = boost::json::parse(text);
+    for (auto const& panel : dashboard.at("panels").as_array()) {
         auto const* const targets = panel.as_object().if_contains("targets");
         if (targets == nullptr) continue;
         for (auto const& target : targets->as_array()) all.emplace_back(target.at("expr").as_string());

@@ -421,7 +421,7 @@ TEST_P(Pipeline, CarriesOutAThousandLinksOnceEach) {
 }
 
 TEST_P(Pipeline, HasALineInTheTableForEveryCommand) {
-    EXPECT_EQ(command_table().size(), 16u);
+    EXPECT_EQ(command_table().size(), 17u);
     EXPECT_EQ(command_table().size(), std::variant_size_v<any_input>);
 }
 
