@@ -9,6 +9,7 @@
 #include "eventlog/json_reflect.h"
 #include "projections/accounts/workspace_as_of.h"
 #include "projections/clicks/clicks_queries.h"
+#include "projections/links/countries.h"
 #include "projections/links/links_as_of.h"
 #include "projections/moments.h"
 
@@ -82,6 +83,7 @@ result<link_then> read_link(eventlog::event_log& log, domain::link_id const& id,
     then.version = static_cast<std::int64_t>(events.size());
     BOOST_OUTCOME_TRY(then.row, links::fold_link(events));
     if (!then.row) return then;
+    then.row->clicks_by_country = json::bj::object{};
     auto const stream = domain::clicks_stream_of(id);
     BOOST_OUTCOME_TRY(then.row->total_clicks, projections::version_at(log, stream, at));
     BOOST_OUTCOME_TRY(then.clicks, projections::cut_at(log, stream, then.row->total_clicks));
@@ -98,6 +100,8 @@ result<link_then> read_link(eventlog::event_log& log, domain::link_id const& id,
     if (!then || !then->row || then->row->total_clicks == 0) co_return then;
     std::function<void(projections::snapshot const&)> count = [&](sql::connection& rows) {
         then->row->unique_clicks = clicks::unique_clicks_at(rows, id, then->clicks);
+        auto const countries = clicks::clicks_by_country_at(rows, id, then->clicks);
+        then->row->clicks_by_country = links::parse_countries(links::to_json_text(countries));
     };
     if (!co_await read_model(x, "clicks", std::move(count), then->clicks.position)) co_return std::nullopt;
     co_return then;

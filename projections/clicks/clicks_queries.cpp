@@ -178,4 +178,16 @@ std::int64_t unique_clicks_at(sql::connection& rows, domain::link_id const& link
     return known.value_or(0) + settled_days{rows, link}.uniques(std::nullopt, cut.before);
 }
 
+std::map<std::string, std::int64_t> clicks_by_country_at(sql::connection& rows, domain::link_id const& link,
+                                                         time_cut const& cut) {
+    conditions which = conditions_of(link, false, std::nullopt, std::nullopt);
+    cut_off(which, cut, rows.dialect());
+    std::map<std::string, std::int64_t> counts;
+    rows.query("SELECT country_code, count(*) FROM clicks_v1" + which.where() + " GROUP BY 1", which.values(),
+               [&](sql::row const& r) {
+                   if (auto country = r.text_or_null(0)) counts.emplace(std::move(*country), r.integer(1));
+               });
+    return counts;
+}
+
 }  // namespace linkledger::projections::clicks

@@ -11,6 +11,7 @@
 #include <boost/describe/enum.hpp>
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -114,5 +115,10 @@ struct stats_query {
 /// A link's unique clicks at an earlier moment.
 [[nodiscard]] std::int64_t unique_clicks_at(sql::connection& rows, domain::link_id const& link,
                                             time_cut const& cut);
+
+/// The same by country, those without one left out.
+[[nodiscard]] std::map<std::string, std::int64_t> clicks_by_country_at(sql::connection& rows,
+                                                                       domain::link_id const& link,
+                                                                       time_cut const& cut);
 
 }  // namespace linkledger::projections::clicks

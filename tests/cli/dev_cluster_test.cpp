@@ -68,7 +68,12 @@ private:
             {"LINKLEDGER", program}, {"TMPDIR", folder_.path()}, {"LINKLEDGER_TEST_CLUSTER", folder_.path()}};
     }
 
-    temp_folder folder_;
+    /// PostgreSQL runs as another user when the tests run as root, and must reach its data.
+    struct shared_folder : temp_folder {
+        shared_folder() { fs::permissions(path(), fs::perms{0755}); }
+    };
+
+    shared_folder folder_;
     std::string marker_;
     process run_;
 };
