@@ -21,10 +21,6 @@ run() {
     answer=$(eval "$1")
     printf '%s\n' "$answer"
 }
-keep() {
-    printf -v "$1" %s "$(jq -er "$2" <<<"$answer")"
-    printf '$ %s=%s\n' "$1" "${!1}"
-}
 tell() { curl -sf "$LL/v1/commands/$1" -H "Authorization: Bearer $KEY" --json "$2" | jq -er "$3"; }
 signed() { # waits until the signed head covers the log
     local head
