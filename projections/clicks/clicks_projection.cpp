@@ -171,6 +171,9 @@ void ensure_partitions(event_batch batch, sql::connection& in) {
         auto const exists = in.query_one("SELECT to_regclass($1) IS NOT NULL", {name},
                                          [](sql::row const& r) { return r.boolean(0); });
         if (exists.value_or(false)) continue;
+        // Threads of a rebuild come here at once, and IF NOT EXISTS fails who is second within an instant.
+        in.query("SELECT pg_advisory_xact_lock(hashtextextended('linkledger partition ' || $1::text, 0))",
+                 {name}, [](sql::row const&) {});
         in.execute("CREATE TABLE IF NOT EXISTS " + name + " PARTITION OF clicks_v1 FOR VALUES FROM ('" +
                    format_month("%04d-%02u-01 00:00:00+00", each) + "') TO ('" +
                    format_month("%04d-%02u-01 00:00:00+00", each + std::chrono::months{1}) + "')");

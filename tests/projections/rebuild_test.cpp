@@ -348,9 +348,10 @@ TEST_P(Rebuild, LeavesAVersionOfANewerExecutableAlone) {
 
 TEST_P(Rebuild, NoticesAProjectionThatChangedWithoutANewVersion) {
     catch_up_all();
-    models_.open("audit_logs")->execute("ALTER TABLE audit_logs_v1 ADD COLUMN forgotten text");
+    auto const tables = models_.store().open_writer("audit_logs", 1);
+    tables->execute("ALTER TABLE audit_logs_v1 ADD COLUMN forgotten text");
     EXPECT_THROW(adopt_builds(models_.store(), all_), forgotten_version);
-    models_.open("audit_logs")->execute("ALTER TABLE audit_logs_v1 DROP COLUMN forgotten");
+    tables->execute("ALTER TABLE audit_logs_v1 DROP COLUMN forgotten");
     EXPECT_NO_THROW(adopt_builds(models_.store(), all_));
 }
 
