@@ -116,8 +116,19 @@ struct count_stream {
     }
 }
 
+[[nodiscard]] awaitable<bool> may_read_count(exchange& x, counter_name of) {
+    if (of.is_link) {
+        bool const may_link = co_await may_read_link(x);
+        co_return may_link;
+    }
+    domain::workspace_id const workspace{of.id};
+    bool const may_workspace = co_await may_read(x, workspace);
+    co_return may_workspace;
+}
+
 [[nodiscard]] awaitable<void> answer_count(exchange& x, bool is_link) {
     counter_name const of{x.id(), is_link};
+    if (!co_await may_read_count(x, of)) co_return;
     if (x.from.header("Accept").find("text/event-stream") != std::string_view::npos) {
         auto place = stream_place::take(x.shared);
         if (!place) {
@@ -153,14 +164,11 @@ struct count_stream {
 }  // namespace
 
 awaitable<void> get_link_realtime(exchange& x) {
-    if (!co_await may_read_link(x)) co_return;
-    co_await answer_count(x, true);
+    return answer_count(x, true);
 }
 
 awaitable<void> get_workspace_realtime(exchange& x) {
-    domain::workspace_id const workspace{x.id()};
-    if (!co_await may_read(x, workspace)) co_return;
-    co_await answer_count(x, false);
+    return answer_count(x, false);
 }
 
 }  // namespace linkledger::api
