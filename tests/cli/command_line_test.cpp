@@ -218,7 +218,7 @@ TEST_P(ProjectionsCommand, ShowsHowFarEachIs) {
         live = true;
         for (auto const& one : all.as_array()) live = live && text_at(one, "state") == "live";
     }
-    EXPECT_EQ(all.as_array().size(), 4u);
+    EXPECT_EQ(all.as_array().size(), 5u);
     for (auto const& one : all.as_array()) EXPECT_EQ(text_at(one, "position"), head);
     EXPECT_THAT(linkledger({"projections"}, at.environment()).out,
                 AllOf(HasSubstr("accounts"), HasSubstr("live")));

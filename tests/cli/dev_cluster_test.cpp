@@ -22,6 +22,11 @@ namespace fs = std::filesystem;
 using testing::HasSubstr;
 using testing::IsEmpty;
 
+/// PostgreSQL runs as another user when the tests run as root, and must reach its data.
+struct shared_folder : temp_folder {
+    shared_folder() { fs::permissions(path(), fs::perms{0755}); }
+};
+
 /// The script without the build that `./dev cluster` does first. Every process that it starts inherits a
 /// variable of this test's own, by which they are found.
 class dev_cluster {
@@ -68,11 +73,6 @@ private:
             {"LINKLEDGER", program}, {"TMPDIR", folder_.path()}, {"LINKLEDGER_TEST_CLUSTER", folder_.path()}};
     }
 
-    /// PostgreSQL runs as another user when the tests run as root, and must reach its data.
-    struct shared_folder : temp_folder {
-        shared_folder() { fs::permissions(path(), fs::perms{0755}); }
-    };
-
     shared_folder folder_;
     std::string marker_;
     process run_;
@@ -108,7 +108,7 @@ TEST(DevCluster, CountsTheFirstClickAndLeavesNothingRunning) {
 }
 
 TEST(DevCluster, KeepsItsDataWhereToldTo) {
-    temp_folder const data;
+    shared_folder const data;
     std::string key;
     for (auto const* const workspaces : {"0", "1"}) {
         dev_cluster cluster{{"--data", data.file("kept")}};
