@@ -35,6 +35,7 @@ public:
     world(std::uint64_t seed, stage& on, canary bug)
         : random_(seed), bug_(bug), stage_(on), log_(eventlog::create_memory_log([this] { return now_; })) {
         set_up();
+        ledger_.look();
         for (auto& each : processes_) each = std::make_unique<sim_process>(reads_, *log_, bug_);
         live_ = std::make_unique<read_side>(*log_, keys_, stage_.live, bug_);
         // Read models of the run before find another log.
