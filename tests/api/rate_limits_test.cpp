@@ -72,7 +72,7 @@ TEST(RateLimits, RememberBoundedlyManyAddresses) {
     EXPECT_LE(limits.stats().counted, 16u * 16'384u);
     time.seconds += 61;
     EXPECT_EQ(limits.count_redirect("new").limit, 3);
-    for (int i = 0; i < 1'000; ++i) (void)limits.count_redirect(std::to_string(i));
+    for (int i = 0; i < 1'000; ++i) (void)limits.count_redirect("later " + std::to_string(i));
     EXPECT_LE(limits.stats().counted, 1'100u);
 }
 
