@@ -183,13 +183,12 @@ TEST_P(Rebuild, GoesOnWhereItWasInterrupted) {
     test::tell_random_story(story(), 7, 800);
     catch_up_all();
     auto slow = of("clicks");
-    slow.rate_max = 500;
-    std::thread ends_it{[this] {
-        std::this_thread::sleep_for(300ms);
-        stop_ = true;
-    }};
-    EXPECT_THROW(run(slow), rebuild_interrupted);
-    ends_it.join();
+    slow.rate_max = 200;
+    auto const end_it_on_the_way = [this](rebuild_status const& now) {
+        last_ = now;
+        if (now.position > 0) stop_ = true;
+    };
+    EXPECT_THROW(rebuild(slow, surroundings(), end_it_on_the_way, stop_), rebuild_interrupted);
     stop_ = false;
     EXPECT_EQ(state_of("clicks", {1, 2}), build_state::building);
     EXPECT_EQ(models_.live("clicks"), build_id{1});
