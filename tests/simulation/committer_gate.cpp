@@ -69,6 +69,24 @@ std::optional<std::size_t> committer_gate::standing() {
     return standing_;
 }
 
+bool committer_gate::has_answered() {
+    std::lock_guard const lock{mutex_};
+    return has_answered_;
+}
+
+void committer_gate::go_on() {
+    std::lock_guard const lock{mutex_};
+    has_answered_ = false;
+    changed_.notify_all();
+}
+
+void committer_gate::wait_after_answers() {
+    std::unique_lock lock{mutex_};
+    if (dead_) return;
+    has_answered_ = true;
+    changed_.wait(lock, [&] { return dead_ || !has_answered_; });
+}
+
 void committer_gate::release(fate how) {
     std::lock_guard const lock{mutex_};
     released_ = how;

@@ -39,6 +39,10 @@ public:
 
     /// The number of appends in the batch that stands at the gate, 0 for another call; none: nobody does.
     [[nodiscard]] std::optional<std::size_t> standing();
+    /// Whether the committer has answered a batch and waits to be let on to the next. Meanwhile those who
+    /// were answered come to rest: what is in the next batch must not depend on how fast they are.
+    [[nodiscard]] bool has_answered();
+    void go_on();
     /// Lets the call go on to its fate.
     void release(fate how);
     /// The process is dead: what stands here, and whatever comes, writes nothing. With `written`, what stands
@@ -46,6 +50,9 @@ public:
     void die(bool written);
 
     // ---- The committer's side ----
+
+    /// For committer::on_commit.
+    void wait_after_answers();
 
     [[nodiscard]] std::string_view backend() const override { return "simulated"; }
     eventlog::result<eventlog::log_head> head() override;
@@ -109,6 +116,7 @@ private:
     std::condition_variable changed_;
     std::optional<std::size_t> standing_;
     std::optional<fate> released_;
+    bool has_answered_ = false;
     bool dead_ = false;
     bool arrives_dead_ = false;
 

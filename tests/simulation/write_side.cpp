@@ -45,7 +45,9 @@ sim_process::sim_process(eventlog::event_log& reads, eventlog::event_log& store,
       keys_(store, master_key_of_simulation()),
       committer_(gate_, committer_options_of_simulation()),
       bus_(std::move(
-          commands::create_command_bus(reads, committer_, keys_, bus_options_of_simulation()).value())) {}
+          commands::create_command_bus(reads, committer_, keys_, bus_options_of_simulation()).value())) {
+    committer_.on_commit = [this](std::chrono::microseconds, std::size_t) { gate_.wait_after_answers(); };
+}
 
 sim_process::~sim_process() {
     die(false);
@@ -100,6 +102,10 @@ bool sim_process::is_at_rest() {
     auto const standing = gate_.standing();
     if (dead_) return in_flight_ == 0;
     auto const stats = committer_.stats();
+    if (gate_.has_answered()) {
+        if (stats.queued == in_flight_) gate_.go_on();
+        return false;
+    }
     bool const committer_rests = standing || (stats.queued == 0 && stats.store_available);
     return committer_rests && stats.queued + standing.value_or(0) == in_flight_;
 }
