@@ -247,7 +247,7 @@ TEST(MigrationFiles, AreCreatedForBothDialectsUnderTheNextNumber) {
     std::string const text{std::istreambuf_iterator<char>{file}, {}};
     EXPECT_EQ(text, "-- database: log\n");
     EXPECT_THROW(create(folder.path(), "../evil"), migration_error);
-    // Found by fuzzing: a file that is no migration does not count, and the last number has none behind it.
+    // A file that is no migration does not count, and the last number has none behind it.
     std::ofstream{folder.file("sqlite/9223372036854775807_x")};
     EXPECT_THAT(create(folder.path(), "third").front(), HasSubstr("000003_third"));
     std::ofstream{folder.file("sqlite/999999_last.up.sql")};
