@@ -119,7 +119,9 @@ TEST(DevCluster, KeepsItsDataWhereToldTo) {
             EXPECT_THAT(cluster.told("admin key"), HasSubstr("was shown"));
         }
         auto client = client_of(cluster.told("api-1"), key);
-        EXPECT_EQ(text_at(json_of(client.get("/v1/workspaces")), "total_count"), workspaces);
+        auto const head = text_at(json_of(client.get("/v1/events?limit=1")), "head");
+        auto const listed = json_of(client.get("/v1/workspaces?wait_ms=5000&after=" + head));
+        EXPECT_EQ(text_at(listed, "total_count"), workspaces);
         create_workspace(client, std::string{"kept-"} + workspaces);
         cluster.script().signal(SIGINT);
         EXPECT_EQ(cluster.script().wait().exit_code, 0);
