@@ -6,6 +6,7 @@
 #include "eventlog/crypto.h"
 #include "eventlog/json.h"
 #include "eventlog/json_reflect.h"
+#include "eventlog/position_by_time.h"
 
 #include <boost/json/object.hpp>
 #include <boost/json/parse.hpp>
@@ -310,7 +311,8 @@ bool edge_cache::learn() {
     auto const head = log_.head();
     if (!head) return false;
     auto const now = head.assume_value();
-    auto const from = position_at(eventlog::now() - options_.lifetime - clock_margin, now.last);
+    auto const since = eventlog::now() - options_.lifetime - clock_margin;
+    auto const from = eventlog::position_before(log_, since, now.last);
     if (!from) return false;
     eventlog::read_query query;
     query.after = from.assume_value();
@@ -336,25 +338,6 @@ bool edge_cache::learn() {
     known_from_ = from.assume_value();
     ready_ = true;
     return true;
-}
-
-/// The last position that was recorded before `time`, by halving.
-eventlog::result<position> edge_cache::position_at(eventlog::timestamp time, position last) {
-    position low = 0, high = last;
-    while (low < high) {
-        position const middle = low + (high - low + 1) / 2;
-        eventlog::read_query query;
-        query.after = middle - 1;
-        query.until = middle;
-        query.limit = 1;
-        BOOST_OUTCOME_TRY(auto const page, log_.read(query));
-        bool const is_before = !page.events.empty() && page.events.front().recorded_at < time;
-        if (is_before)
-            low = middle;
-        else
-            high = middle - 1;
-    }
-    return low;
 }
 
 void edge_cache::flush(std::deque<written> those) {

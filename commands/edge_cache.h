@@ -93,8 +93,6 @@ private:
     void run();
     /// False: the log cannot be read now.
     [[nodiscard]] bool learn();
-    [[nodiscard]] eventlog::result<eventlog::position> position_at(eventlog::timestamp time,
-                                                                   eventlog::position last);
     void flush(std::deque<written> those);
     void enqueue(std::string_view code, std::string json, eventlog::position as_of);
     void raise(std::size_t slot, eventlog::position to);

@@ -5,6 +5,7 @@
 #include "domain/streams.h"
 #include "eventlog/codec.h"
 #include "eventlog/crypto.h"
+#include "eventlog/position_by_time.h"
 
 #include <algorithm>
 #include <future>
@@ -51,26 +52,6 @@ result<void> for_each_event(eventlog::event_log& log, eventlog::read_query query
         query.after = page.scanned_to;
         if (at_end) return boost::outcome_v2::success();
     }
-}
-
-/// The last position that was recorded before `at`.
-result<position> position_before(eventlog::event_log& log, timestamp at) {
-    BOOST_OUTCOME_TRY(auto const head, log.head());
-    position low = 0;
-    position high = head.last;
-    while (low < high) {
-        position const middle = low + (high - low + 1) / 2;
-        eventlog::read_query query;
-        query.after = middle - 1;
-        query.until = middle;
-        query.limit = 1;
-        BOOST_OUTCOME_TRY(auto const page, log.read(query));
-        if (!page.events.empty() && page.events.front().recorded_at < at)
-            low = middle;
-        else
-            high = middle - 1;
-    }
-    return low;
 }
 
 eventlog::event_body body_of(domain::event const& happened, domain::workspace_id const& workspace) {
@@ -249,9 +230,10 @@ result<std::int64_t> click_details::settle(detail_days const& which, day_key con
     eventlog::read_query query;
     query.types = {"link.clicked"};
     query.workspace_id = which.workspace_id.value;
-    BOOST_OUTCOME_TRY(query.after, position_before(log_, day.begins - reported_ahead));
-    BOOST_OUTCOME_TRY(query.until,
-                      position_before(log_, day.begins + std::chrono::days{1} + how.recorded_within));
+    BOOST_OUTCOME_TRY(auto const head, log_.head());
+    BOOST_OUTCOME_TRY(query.after, position_before(log_, day.begins - reported_ahead, head.last));
+    auto const final_at = day.begins + std::chrono::days{1} + how.recorded_within;
+    BOOST_OUTCOME_TRY(query.until, position_before(log_, final_at, head.last));
     auto const clicks_of_day = [&](auto const& each) {
         return for_each_event(log_, query, [&](eventlog::recorded_event const& stored) -> result<void> {
             if (how.stopping && how.stopping()) return stopped();

@@ -1,6 +1,7 @@
 #include "projections/replay.h"
 
 #include "eventlog/crypto.h"
+#include "eventlog/position_by_time.h"
 #include "migrations/migrator.h"
 #include "projections/builds.h"
 #include "projections/event_source.h"
@@ -219,21 +220,7 @@ result<void> run_projections(event_source& source, eventlog::keyring& keys, read
 
 result<position> position_at(eventlog::event_log& log, eventlog::timestamp at) {
     BOOST_OUTCOME_TRY(auto const head, log.head());
-    position low = 0;
-    position high = head.last;
-    while (low < high) {
-        position const middle = low + (high - low + 1) / 2;
-        eventlog::read_query query;
-        query.after = middle - 1;
-        query.until = middle;
-        query.limit = 1;
-        BOOST_OUTCOME_TRY(auto const page, log.read(query));
-        if (!page.events.empty() && page.events.front().recorded_at <= at)
-            low = middle;
-        else
-            high = middle - 1;
-    }
-    return low;
+    return eventlog::position_before(log, at + std::chrono::microseconds{1}, head.last);
 }
 
 result<replay_outcome> replay(eventlog::event_log& log, eventlog::keyring& keys,
