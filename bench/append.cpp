@@ -2,6 +2,7 @@
 //
 //   bench_append URL-OR-FILE [APPENDS PER BATCH] [STREAMS] [SECONDS]
 
+#include "bench/measuring.h"
 #include "eventlog/crypto.h"
 #include "eventlog/postgres_log.h"
 #include "eventlog/sqlite_log.h"
@@ -16,11 +17,6 @@ namespace {
 
 using namespace linkledger;
 using namespace linkledger::eventlog;
-using steady = std::chrono::steady_clock;
-
-double seconds_since(steady::time_point start) {
-    return std::chrono::duration<double>(steady::now() - start).count();
-}
 
 result<std::unique_ptr<event_log>> open(std::string const& where) {
     if (where.find("://") == std::string::npos) {

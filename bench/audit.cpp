@@ -3,6 +3,7 @@
 //
 //   bench_audit URL-OR-FILE [PAIRS] [SECONDS EACH] [EVENTS OF THE LAST PART]
 
+#include "bench/measuring.h"
 #include "domain/streams.h"
 #include "eventlog/codec.h"
 #include "eventlog/crypto.h"
@@ -27,17 +28,6 @@ namespace {
 
 using namespace linkledger;
 using namespace linkledger::eventlog;
-using steady = std::chrono::steady_clock;
-
-double seconds_since(steady::time_point start) {
-    return std::chrono::duration<double>(steady::now() - start).count();
-}
-
-template <typename T>
-T must(result<T> outcome) {
-    if (!outcome) throw std::runtime_error{outcome.error().detail};
-    return std::move(outcome).value();
-}
 
 struct store {
     std::unique_ptr<event_log> log;

@@ -5,6 +5,7 @@
 //
 // Prints a line per round: events/s from JetStream, events/s from the log.
 
+#include "bench/measuring.h"
 #include "domain/streams.h"
 #include "eventlog/codec.h"
 #include "eventlog/crypto.h"
@@ -30,17 +31,6 @@ namespace {
 
 using namespace linkledger;
 using namespace linkledger::eventlog;
-using steady = std::chrono::steady_clock;
-
-double seconds_since(steady::time_point start) {
-    return std::chrono::duration<double>(steady::now() - start).count();
-}
-
-template <typename T>
-T value_of(result<T> from) {
-    if (!from) throw std::runtime_error{from.error().detail};
-    if constexpr (!std::is_void_v<T>) return std::move(from).value();
-}
 
 /// Links, then clicks on them by visitors of whom most come more than once: written as the redirect writes
 /// them.
@@ -102,7 +92,7 @@ private:
     void flush() {
         if (batch_.appends.empty()) return;
         ++batch_.sequence;
-        value_of(log_.append(batch_));
+        must(log_.append(batch_));
         batch_.appends.clear();
     }
 
@@ -110,7 +100,7 @@ private:
     keyring& keys_;
     std::vector<domain::link_id> links_;
     domain::workspace_id workspace_{new_uuid_v7()};
-    std::shared_ptr<data_key const> key_ = value_of(keys_.get_or_create(click_subject(workspace_, now())));
+    std::shared_ptr<data_key const> key_ = must(keys_.get_or_create(click_subject(workspace_, now())));
     std::mt19937_64 random_{1};
     append_batch batch_;
 };
@@ -159,10 +149,10 @@ int main(int argc, char** argv) {
     try {
         std::string const nats_url = argv[1], database = argv[2];
         migrations::up({sql::dialect::postgresql, "", database});
-        auto const log = value_of(open_postgres_log({.url = database}));
+        auto const log = must(open_postgres_log({.url = database}));
         keyring keys{*log, master_key{std::string(32, 'k')}};
         story{*log, keys, static_cast<std::size_t>(std::atoll(argv[4]))}.tell(std::atoll(argv[3]));
-        auto const head = value_of(log->head()).last;
+        auto const head = must(log->head()).last;
         mirror_all(*log, nats_url, head);
         auto const from_log = projections::create_log_source(*log);
         projections::mirror_source_options options;

@@ -3,6 +3,7 @@
 //
 //   bench_fill URL-OR-FILE MASTER-KEY-FILE EVENTS [LINKS]
 
+#include "bench/measuring.h"
 #include "domain/streams.h"
 #include "eventlog/codec.h"
 #include "eventlog/crypto.h"
@@ -24,12 +25,6 @@ using namespace linkledger;
 using namespace linkledger::eventlog;
 
 constexpr std::size_t batch_events = 1'000;
-
-template <typename T>
-T must(result<T> outcome) {
-    if (!outcome) throw std::runtime_error{outcome.error().detail};
-    return std::move(outcome).value();
-}
 
 std::unique_ptr<event_log> open(std::string const& where) {
     if (where.find("://") == std::string::npos) {

@@ -7,6 +7,7 @@
 // seconds until the stream was whole again, the longest time in milliseconds from an event's commit to its
 // reader meanwhile.
 
+#include "bench/measuring.h"
 #include "eventlog/crypto.h"
 #include "eventlog/mirror/nats_handles.h"
 #include "eventlog/mirror/reader.h"
@@ -31,17 +32,6 @@ namespace {
 
 using namespace linkledger;
 using namespace linkledger::eventlog;
-using steady = std::chrono::steady_clock;
-
-double seconds_since(steady::time_point start) {
-    return std::chrono::duration<double>(steady::now() - start).count();
-}
-
-template <typename T>
-T value_of(result<T> from) {
-    if (!from) throw std::runtime_error{from.error().detail};
-    if constexpr (!std::is_void_v<T>) return std::move(from).value();
-}
 
 /// A click as the redirect records it.
 event_body click(uuid const& workspace, uuid const& key) {
@@ -71,7 +61,7 @@ void fill(event_log& log, position events) {
         auto& one = batch.appends.front().streams.emplace_back();
         one.stream = stream;
         for (int i = 0; i < 1'000; ++i) one.events.push_back(click(workspace, key));
-        value_of(log.append(batch));
+        must(log.append(batch));
     }
 }
 
@@ -79,8 +69,8 @@ void fill(event_log& log, position events) {
 double measure_raw(std::string const& url, event_log& log, position events) {
     mirror::nats_connection nats{{.url = url}};
     if (!nats.wait_connected(std::chrono::seconds{10})) throw std::runtime_error{"NATS cannot be reached"};
-    value_of(nats.delete_stream(mirror::stream_name));
-    value_of(nats.create_stream({"RAW", "raw.>", "", 1}));
+    must(nats.delete_stream(mirror::stream_name));
+    must(nats.create_stream({"RAW", "raw.>", "", 1}));
     jsOptions options;
     jsOptions_Init(&options);
     options.PublishAsync.MaxPending = 8'192;
@@ -91,7 +81,7 @@ double measure_raw(std::string const& url, event_log& log, position events) {
     std::vector<std::string> payloads;
     mirror::message scratch;
     for (position after = 0; after < std::min<position>(events, 20'000);) {
-        auto const page = value_of(log.read({.after = after}));
+        auto const page = must(log.read({.after = after}));
         for (auto const& event : page.events) {
             mirror::encode(event, {}, scratch);
             payloads.push_back(scratch.payload);
@@ -113,10 +103,10 @@ double measure_raw(std::string const& url, event_log& log, position events) {
     waiting.MaxWait = 60'000;
     if (js_PublishAsyncComplete(js, &waiting) != NATS_OK) throw std::runtime_error{"publishing did not end"};
     double const took = seconds_since(start);
-    auto const stored = value_of(nats.find_stream("RAW"));
+    auto const stored = must(nats.find_stream("RAW"));
     if (!stored || stored->last != events) throw std::runtime_error{"not everything was stored"};
     jsCtx_Destroy(js);
-    value_of(nats.delete_stream("RAW"));
+    must(nats.delete_stream("RAW"));
     return static_cast<double>(events) / took;
 }
 
@@ -144,7 +134,7 @@ void write_on(event_log& log, std::atomic<bool> const& stop) {
         ++batch.sequence;
         batch.appends.assign(1, {});
         batch.appends.front().streams.push_back({stream, expected_version::any(), {click(workspace, key)}});
-        value_of(log.append(batch));
+        must(log.append(batch));
         std::this_thread::sleep_for(std::chrono::milliseconds{5});
     }
 }
@@ -155,9 +145,9 @@ std::chrono::milliseconds read_on(std::string const& url, event_log& log, std::a
     options.nats.url = url;
     auto const source = projections::create_mirror_source(log, options);
     std::chrono::microseconds longest{0};
-    for (position after = value_of(log.head()).last; !stop;) {
+    for (position after = must(log.head()).last; !stop;) {
         if (!source->wait_beyond(after, std::chrono::milliseconds{100})) continue;
-        auto const page = value_of(source->read({.after = after, .limit = 2'000}));
+        auto const page = must(source->read({.after = after, .limit = 2'000}));
         if (!page.events.empty())
             longest = std::max(longest, std::chrono::duration_cast<std::chrono::microseconds>(
                                             now() - page.events.front().recorded_at));
@@ -184,12 +174,12 @@ repair measure_repair(std::string const& url, event_log& log, position events) {
     std::thread writer{[&] { write_on(log, stop); }};
     std::thread reader{[&] { found.longest_delay = read_on(url, log, stop); }};
     std::this_thread::sleep_for(std::chrono::seconds{2});
-    value_of(nats.delete_stream(mirror::stream_name));
+    must(nats.delete_stream(mirror::stream_name));
     auto const start = steady::now();
     // Whole: at the head that the log has by then, with a message at every sequence.
     for (;;) {
-        auto const stream = value_of(nats.find_stream(mirror::stream_name));
-        position const head = value_of(log.head()).last;
+        auto const stream = must(nats.find_stream(mirror::stream_name));
+        position const head = must(log.head()).last;
         if (stream && stream->last >= events && stream->last + 200 >= head && stream->first == 1 &&
             stream->messages == stream->last)
             break;
@@ -202,9 +192,9 @@ repair measure_repair(std::string const& url, event_log& log, position events) {
     writer.join();
     reader.join();
     relay.stop();
-    position const head = value_of(log.head()).last;
-    auto const last = value_of(nats.payload_at(mirror::stream_name, head));
-    if (!last || value_of(mirror::decode(*last)).event.position != head)
+    position const head = must(log.head()).last;
+    auto const last = must(nats.payload_at(mirror::stream_name, head));
+    if (!last || must(mirror::decode(*last)).event.position != head)
         throw std::runtime_error{"the last sequence is not the log's last position"};
     return found;
 }
@@ -212,21 +202,21 @@ repair measure_repair(std::string const& url, event_log& log, position events) {
 std::unique_ptr<event_log> open_log(std::string const& where) {
     if (where.starts_with("postgresql:")) {
         migrations::up({sql::dialect::postgresql, "", where});
-        return value_of(open_postgres_log({.url = where}));
+        return must(open_postgres_log({.url = where}));
     }
     migrations::up({sql::dialect::sqlite, where, ""});
     sqlite_log_options options;
     options.path = where;
-    return value_of(open_sqlite_log(options));
+    return must(open_sqlite_log(options));
 }
 
 double measure_mirror_read(std::string const& url, event_log& log, position events) {
     mirror::nats_connection nats{{.url = url}};
     if (!nats.wait_connected(std::chrono::seconds{10})) throw std::runtime_error{"NATS cannot be reached"};
     auto const start = steady::now();
-    mirror::reader from{nats, mirror::history_of(value_of(log.head())), 0};
+    mirror::reader from{nats, mirror::history_of(must(log.head())), 0};
     while (from.at() < events) {
-        if (value_of(from.next(2'000, std::chrono::seconds{10})).empty())
+        if (must(from.next(2'000, std::chrono::seconds{10})).empty())
             throw std::runtime_error{"the mirror ends early"};
     }
     return static_cast<double>(events) / seconds_since(start);
@@ -235,7 +225,7 @@ double measure_mirror_read(std::string const& url, event_log& log, position even
 double measure_log_read(event_log& log, position events) {
     auto const start = steady::now();
     for (position after = 0; after < events;)
-        after = value_of(log.read({.after = after, .limit = 2'000})).scanned_to;
+        after = must(log.read({.after = after, .limit = 2'000})).scanned_to;
     return static_cast<double>(events) / seconds_since(start);
 }
 
@@ -249,7 +239,7 @@ int main(int argc, char** argv) {
     try {
         position const events = (std::atoll(argv[3]) + 999) / 1'000 * 1'000;
         auto const log = open_log(argv[2]);
-        auto const had = value_of(log->head()).last;
+        auto const had = must(log->head()).last;
         fill(*log, std::max<position>(events - had, 0));
         double const raw = measure_raw(argv[1], *log, events);
         double const relayed = measure_relay(argv[1], *log, events);
