@@ -1,9 +1,9 @@
 #include "tests/support/nats_server.h"
 
+#include "tests/support/spawn.h"
+
 #include <arpa/inet.h>
-#include <fcntl.h>
 #include <signal.h>
-#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -29,26 +29,6 @@ std::string find_server() {
     for (auto const* path : {"/usr/sbin/nats-server", "/usr/bin/nats-server", "/usr/local/bin/nats-server"})
         if (fs::exists(path)) return path;
     throw std::runtime_error("no nats-server on this machine; ./dev test installs it");
-}
-
-/// Forks and executes, with the output appended to `log`. The child is killed when its parent goes.
-pid_t spawn(std::vector<std::string> const& command, std::string const& log) {
-    std::vector<char*> arguments;
-    for (auto const& word : command) arguments.push_back(const_cast<char*>(word.c_str()));
-    arguments.push_back(nullptr);
-    pid_t const parent = ::getpid();
-    pid_t const child = ::fork();
-    if (child < 0) throw std::runtime_error("cannot fork");
-    if (child > 0) return child;
-
-    int const out = ::open(log.c_str(), O_WRONLY | O_CREAT | O_APPEND, 0644);
-    ::dup2(out, STDOUT_FILENO);
-    ::dup2(out, STDERR_FILENO);
-    ::prctl(PR_SET_PDEATHSIG, SIGKILL);
-    if (::getppid() != parent) ::_exit(126);
-    ::setsid();  // Ctrl-C on the terminal is for the test, which then stops the server in order.
-    ::execv(arguments[0], arguments.data());
-    ::_exit(127);
 }
 
 }  // namespace

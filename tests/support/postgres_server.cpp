@@ -1,14 +1,12 @@
 #include "tests/support/postgres_server.h"
 
 #include "migrations/migrator.h"
+#include "tests/support/spawn.h"
 
 #include <pqxx/pqxx>
 
-#include <fcntl.h>
-#include <grp.h>
 #include <pwd.h>
 #include <signal.h>
-#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -46,40 +44,12 @@ std::string find_binaries() {
     return found;
 }
 
-struct account {
-    uid_t user = 0;
-    gid_t group = 0;
-};
-
 /// PostgreSQL refuses to run as root.
 account server_account() {
     if (::geteuid() != 0) return {::geteuid(), ::getegid()};
     passwd const* const entry = ::getpwnam("postgres");
     if (entry == nullptr) throw std::runtime_error("run as root, the server needs a user `postgres`");
     return {entry->pw_uid, entry->pw_gid};
-}
-
-/// Forks and executes, with the output appended to `log`. The child gets SIGQUIT when its parent goes.
-pid_t spawn(std::vector<std::string> const& command, std::string const& log, account const& as) {
-    std::vector<char*> arguments;
-    for (auto const& word : command) arguments.push_back(const_cast<char*>(word.c_str()));
-    arguments.push_back(nullptr);
-    pid_t const parent = ::getpid();
-    pid_t const child = ::fork();
-    if (child < 0) throw std::runtime_error("cannot fork");
-    if (child > 0) return child;
-
-    int const out = ::open(log.c_str(), O_WRONLY | O_CREAT | O_APPEND, 0644);
-    ::dup2(out, STDOUT_FILENO);
-    ::dup2(out, STDERR_FILENO);
-    if (::geteuid() == 0 &&
-        (::setgroups(0, nullptr) != 0 || ::setgid(as.group) != 0 || ::setuid(as.user) != 0))
-        ::_exit(126);
-    ::prctl(PR_SET_PDEATHSIG, SIGQUIT);
-    if (::getppid() != parent || ::chdir("/") != 0) ::_exit(126);
-    ::setsid();  // Ctrl-C on the terminal is for the test, which then stops the server in order.
-    ::execv(arguments[0], arguments.data());
-    ::_exit(127);
 }
 
 /// State and parent from /proc/<pid>/stat; '\0' where there is no such process.
@@ -204,7 +174,7 @@ void postgres_server::initialise() {
         throw std::runtime_error("cannot give the folder to the server's user");
     pid_t const child = spawn({bin_ + "/initdb", "-D", folder_.file("data"), "-U", "postgres", "-A", "trust",
                                "-E", "UTF8", "--locale=C", "--no-sync"},
-                              log, as);
+                              log, {.on_parent_death = SIGQUIT, .as = as});
     int status = 0;
     ::waitpid(child, &status, 0);
     if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) throw std::runtime_error("initdb: " + log_tail());
@@ -225,7 +195,7 @@ void postgres_server::try_start() {
     // The server writes "ready" as the eighth line of its pid file once it accepts connections.
     std::string const pid_file = folder_.file("data/postmaster.pid");
     fs::remove(pid_file);
-    pid_ = spawn(command, folder_.file("server.log"), server_account());
+    pid_ = spawn(command, folder_.file("server.log"), {.on_parent_death = SIGQUIT, .as = server_account()});
     auto const ready = [&] {
         if (::waitpid(pid_, nullptr, WNOHANG) == pid_) {
             pid_ = -1;
