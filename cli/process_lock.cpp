@@ -1,13 +1,9 @@
 #include "cli/process_lock.h"
 
 #include "eventlog/sql/connection.h"
+#include "eventlog/sql/file_lock.h"
 
-#include <fcntl.h>
-#include <sys/file.h>
-#include <unistd.h>
-
-#include <cerrno>
-#include <cstring>
+#include <utility>
 
 namespace linkledger::cli {
 
@@ -16,13 +12,10 @@ namespace {
 /// `flock` beside the log's file.
 class file_lock final : public process_lock {
 public:
-    explicit file_lock(int descriptor) : descriptor_(descriptor) {}
-    ~file_lock() override { ::close(descriptor_); }
-    file_lock(file_lock const&) = delete;
-    file_lock& operator=(file_lock const&) = delete;
+    explicit file_lock(sql::file_lock held) : held_(std::move(held)) {}
 
 private:
-    int descriptor_;
+    sql::file_lock held_;
 };
 
 /// An advisory lock of a session of its own.
@@ -35,11 +28,7 @@ private:
 };
 
 std::unique_ptr<process_lock> lock_file(std::string const& path) {
-    int const descriptor = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-    if (descriptor < 0)
-        throw sql::error{sql::error::kind::unavailable, "cannot open " + path + ": " + std::strerror(errno)};
-    if (::flock(descriptor, LOCK_EX | LOCK_NB) == 0) return std::make_unique<file_lock>(descriptor);
-    ::close(descriptor);
+    if (auto held = sql::try_lock_file(path)) return std::make_unique<file_lock>(std::move(*held));
     return nullptr;
 }
 

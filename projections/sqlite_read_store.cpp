@@ -1,5 +1,6 @@
 // Read models in SQLite: a file per build beside the log's, and one for which of them is live.
 
+#include "eventlog/sql/file_lock.h"
 #include "eventlog/sql/sqlite_paced_vfs.h"
 #include "eventlog/sql/sqlite_wal_buffer.h"
 #include "projections/projection.h"
@@ -7,12 +8,6 @@
 #include "projections/reader_pool.h"
 #include "projections/registry.h"
 
-#include <fcntl.h>
-#include <sys/file.h>
-#include <unistd.h>
-
-#include <cerrno>
-#include <cstring>
 #include <filesystem>
 #include <map>
 #include <mutex>
@@ -29,21 +24,14 @@ constexpr std::string_view extension = ".db";
 /// `flock` on a file beside the database; the kernel gives it up when the process dies.
 class file_lock final : public writer_lock {
 public:
-    explicit file_lock(int descriptor) : descriptor_(descriptor) {}
-    ~file_lock() override { ::close(descriptor_); }
-    file_lock(file_lock const&) = delete;
-    file_lock& operator=(file_lock const&) = delete;
+    explicit file_lock(sql::file_lock held) : held_(std::move(held)) {}
 
 private:
-    int descriptor_;
+    sql::file_lock held_;
 };
 
 std::unique_ptr<writer_lock> try_lock_file(std::string const& path) {
-    int const descriptor = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-    if (descriptor < 0)
-        throw sql::error{sql::error::kind::unavailable, "cannot open " + path + ": " + std::strerror(errno)};
-    if (::flock(descriptor, LOCK_EX | LOCK_NB) == 0) return std::make_unique<file_lock>(descriptor);
-    ::close(descriptor);
+    if (auto held = sql::try_lock_file(path)) return std::make_unique<file_lock>(std::move(*held));
     return nullptr;
 }
 
