@@ -19,12 +19,12 @@ constexpr bool dash_before(std::size_t byte) {
 }  // namespace
 
 std::string to_string(uuid const& id) {
-    std::string text;
-    text.reserve(36);
+    std::string text(36, '-');
+    std::size_t at = 0;
     for (std::size_t i = 0; i < id.bytes.size(); ++i) {
-        if (dash_before(i)) text += '-';
-        text += hex_digits[id.bytes[i] >> 4];
-        text += hex_digits[id.bytes[i] & 15];
+        if (dash_before(i)) ++at;
+        text[at++] = hex_digits[id.bytes[i] >> 4];
+        text[at++] = hex_digits[id.bytes[i] & 15];
     }
     return text;
 }

@@ -1,8 +1,5 @@
 #include "domain/time.h"
 
-#include <array>
-#include <cstdio>
-
 namespace linkledger::domain {
 namespace {
 
@@ -21,6 +18,25 @@ calendar split(timestamp at) {
     return {int(date.year()),          unsigned(date.month()),  unsigned(date.day()),
             clock.hours().count(),     clock.minutes().count(), clock.seconds().count(),
             clock.subseconds().count()};
+}
+
+/// Every click writes a day and a time: this costs a tenth of what printf does.
+void append_digits(std::string& to, long value, std::size_t count) {
+    auto const first = to.size();
+    to.append(count, '0');
+    for (std::size_t i = count; i > 0; --i, value /= 10)
+        to[first + i - 1] = static_cast<char>('0' + value % 10);
+}
+
+void append_field(std::string& to, char before, long value, std::size_t count) {
+    to += before;
+    append_digits(to, value, count);
+}
+
+void append_day(std::string& to, calendar const& c) {
+    append_digits(to, c.year, 4);
+    append_field(to, '-', c.month, 2);
+    append_field(to, '-', c.day, 2);
 }
 
 /// Reads fixed-width decimal fields from the front of a text; any mismatch makes it fail for good.
@@ -66,16 +82,23 @@ private:
 
 }  // namespace
 
-std::string to_rfc3339(timestamp at) {
-    calendar const c = split(at);
-    std::array<char, 64> text{};
-    int const length = std::snprintf(text.data(), text.size(), "%04d-%02u-%02uT%02ld:%02ld:%02ld.%06ldZ",
-                                     c.year, c.month, c.day, c.hour, c.minute, c.second, c.microsecond);
-    return {text.data(), static_cast<std::size_t>(length)};
+std::string to_utc_day(timestamp at) {
+    std::string text;
+    append_day(text, split(at));
+    return text;
 }
 
-std::string to_utc_day(timestamp at) {
-    return to_rfc3339(at).substr(0, 10);
+std::string to_rfc3339(timestamp at) {
+    calendar const c = split(at);
+    std::string text;
+    text.reserve(27);
+    append_day(text, c);
+    append_field(text, 'T', c.hour, 2);
+    append_field(text, ':', c.minute, 2);
+    append_field(text, ':', c.second, 2);
+    append_field(text, '.', c.microsecond, 6);
+    text += 'Z';
+    return text;
 }
 
 std::optional<timestamp> parse_timestamp(std::string_view text) {

@@ -152,6 +152,9 @@ void postgres_server::restart() {
 
 void postgres_server::kill9() {
     if (pid_ < 0) return;
+    // Standing still it starts nobody else, who would outlive it and keep its shared memory from the next.
+    ::kill(pid_, SIGSTOP);
+    await([&] { return look_up(pid_).state == 'T' || is_gone(pid_); }, 30s, "PostgreSQL to stand still");
     std::vector<pid_t> const all = processes();
     for (pid_t const each : all) ::kill(each, SIGKILL);
     ::waitpid(pid_, nullptr, 0);
