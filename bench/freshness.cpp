@@ -71,11 +71,13 @@ void report(char const* what, std::vector<sighting> const& seen, std::vector<std
 int main(int argc, char** argv) {
     std::map<std::string, std::string> given;
     for (int i = 1; i + 1 < argc; i += 2) given[argv[i]] = argv[i + 1];
-    for (auto const* const name : {"--redis", "--database", "--link", "--seconds", "--answers", "--skip"}) {
+    for (auto const* const name :
+         {"--redis", "--database", "--table", "--link", "--seconds", "--answers", "--skip"}) {
         if (given.contains(name)) continue;
         std::fprintf(
             stderr,
-            "usage: bench_freshness --redis URL --database URL --link ID --seconds S --answers FILE "
+            "usage: bench_freshness --redis URL --database URL --table LINKS --link ID --seconds S --answers "
+            "FILE "
             "--skip N\nFILE is read at the end: the times of answers, as bench_open_loop writes them; "
             "the first N are left out.\n");
         return 2;
@@ -103,7 +105,7 @@ int main(int argc, char** argv) {
         }};
         auto const total = [&] {
             return rows
-                ->query_one("SELECT total_clicks FROM links_v1 WHERE id = $1", {link},
+                ->query_one("SELECT total_clicks FROM " + given["--table"] + " WHERE id = $1", {link},
                             [](linkledger::sql::row const& r) { return r.integer(0); })
                 .value_or(0);
         };

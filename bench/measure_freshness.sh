@@ -35,12 +35,13 @@ start_linkledger PROJECTIONS=none
 pids+=($!)
 code=$(head -1 "$folder/codes")
 link=$("$linkledger" events --type link.created | jq -r "select(.data.short_code == \"$code\") | .data.link_id")
+table=links_v$("$linkledger" projections --json | jq 'map(select(.name == "links" and .live) | .version)[0]')
 for _ in $(seq 100); do # Until the read models have the link.
-    [[ $(sql "SELECT 1" >/dev/null; "$pg_bin/psql" -X -q -A -t "$DATABASE_URL" -c "SELECT count(*) FROM links_v1") == "$links" ]] && break
+    [[ $("$pg_bin/psql" -X -q -A -t "$DATABASE_URL" -c "SELECT count(*) FROM $table") == "$links" ]] && break
     sleep 0.1
 done
 for round in $(seq "${ROUNDS:-1}"); do
-    "$tools/bench_freshness" --redis "$REDIS_URL" --database "$DATABASE_URL" --link "$link" \
+    "$tools/bench_freshness" --redis "$REDIS_URL" --database "$DATABASE_URL" --table "$table" --link "$link" \
         --seconds $((seconds + 5)) --answers "$folder/answers" --skip "$rate" >"$folder/freshness.out" &
     watcher=$!
     sleep 0.3
