@@ -24,48 +24,69 @@ void write_big_endian(std::string& to, std::size_t at, std::uint32_t value) {
 
 }  // namespace
 
-void binary_array::add_null() {
+void binary_values::add_null() {
     append_big_endian(bytes_, std::uint32_t{0xFFFFFFFF});
     has_null_ = true;
     ++count_;
 }
 
-void binary_array::add_int4(std::int32_t value) {
+void binary_values::add_int4(std::int32_t value) {
     append_big_endian(bytes_, std::uint32_t{4});
     append_big_endian(bytes_, static_cast<std::uint32_t>(value));
     ++count_;
 }
 
-void binary_array::add_int8(std::int64_t value) {
+void binary_values::add_int8(std::int64_t value) {
     append_big_endian(bytes_, std::uint32_t{8});
     append_big_endian(bytes_, static_cast<std::uint64_t>(value));
     ++count_;
 }
 
-void binary_array::add_bytes(std::string_view value) {
+void binary_values::add_bytes(std::string_view value) {
     append_big_endian(bytes_, static_cast<std::uint32_t>(value.size()));
     bytes_.append(value);
     ++count_;
 }
 
-void binary_array::add_boolean(bool value) {
+void binary_values::add_boolean(bool value) {
     append_big_endian(bytes_, std::uint32_t{1});
     bytes_.push_back(value ? '\1' : '\0');
     ++count_;
 }
 
-void binary_array::add_float8(double value) {
+void binary_values::add_float8(double value) {
     append_big_endian(bytes_, std::uint32_t{8});
     append_big_endian(bytes_, std::bit_cast<std::uint64_t>(value));
     ++count_;
 }
 
-void binary_array::add_uuid(domain::uuid const& value) {
+void binary_values::add_uuid(domain::uuid const& value) {
     add_bytes({reinterpret_cast<char const*>(value.bytes.data()), value.bytes.size()});
 }
 
-void binary_array::add_timestamptz(std::int64_t unix_us) {
+void binary_values::add_timestamptz(std::int64_t unix_us) {
     add_int8(unix_us - postgres_epoch_unix_us);
+}
+
+void binary_values::add_jsonb(std::string_view text) {
+    append_big_endian(bytes_, static_cast<std::uint32_t>(text.size() + 1));
+    bytes_.push_back('\1');  // The version of the form.
+    bytes_.append(text);
+    ++count_;
+}
+
+binary_rows::binary_rows() {
+    bytes_.append("PGCOPY\n\377\r\n\0", 11);
+    append_big_endian(bytes_, std::uint32_t{0});  // Flags.
+    append_big_endian(bytes_, std::uint32_t{0});  // The length of a header's extension.
+}
+
+void binary_rows::begin_row(std::size_t cells) {
+    append_big_endian(bytes_, static_cast<std::uint16_t>(cells));
+}
+
+void binary_rows::end() {
+    append_big_endian(bytes_, std::uint16_t{0xFFFF});
 }
 
 std::string binary_array::take() {

@@ -21,6 +21,7 @@ namespace {
 
 constexpr std::size_t statements_max = 256;
 constexpr std::size_t rows_per_statement_max = 20'000;
+constexpr std::size_t copied_rows_min = 100;
 
 /// What a failed call could have done, were the connection to break under it.
 enum class effect {
@@ -96,7 +97,7 @@ private:
 /// The names of prepared statements by their text; the least recently used goes when there are too many.
 class statement_cache {
 public:
-    std::string const& name_of(std::string const& sql, pqxx::connection& connection) {
+    std::string const& name_of(std::string const& sql, compat::base_connection& connection) {
         if (auto const found = by_sql_.find(sql); found != by_sql_.end()) {
             order_.splice(order_.begin(), order_, found->second);
             return found->second->name;
@@ -114,7 +115,7 @@ private:
         std::string sql, name;
     };
 
-    void evict(pqxx::connection& connection) {
+    void evict(compat::base_connection& connection) {
         entry const last = std::move(order_.back());
         order_.pop_back();
         by_sql_.erase(last.sql);
@@ -181,7 +182,7 @@ private:
     postgres_options options_;
     // Declared in the order of making: the transaction and the subscription refer to the connection.
     watched_socket watched_;
-    std::unique_ptr<pqxx::connection> connection_;
+    std::unique_ptr<compat::connection> connection_;
     std::unique_ptr<pqxx::nontransaction> work_;
     std::unique_ptr<compat::subscription> subscription_;
     statement_cache statements_;
@@ -263,8 +264,7 @@ std::string safe_connect_message(std::string_view text) {
 libpqxx_connection::libpqxx_connection(postgres_options const& options) : options_(options) {
     try {
         connection_ =
-            std::make_unique<pqxx::connection>(with_connect_timeout(options.url, options.connect_timeout));
-        compat::forbid_reconnection(*connection_);
+            std::make_unique<compat::connection>(with_connect_timeout(options.url, options.connect_timeout));
     } catch (std::exception const& caught) {
         throw error(error::kind::unavailable, "PostgreSQL: " + safe_connect_message(caught.what()));
     }
@@ -300,12 +300,21 @@ std::int64_t libpqxx_connection::execute_values(std::string const& sql, std::vec
 void libpqxx_connection::copy_rows(std::string const& table, std::vector<std::string> const& columns,
                                    std::vector<parameters> const& rows) {
     if (rows.empty()) return;
-    // Arrays in binary form rather than COPY: as fast here, and libpqxx 6 cannot stream rows whose width is
-    // not known to the compiler.
     std::string names;
     for (auto const& each : columns) names += (names.empty() ? "" : ", ") + each;
-    execute_values(fmt::format("INSERT INTO {} ({}) SELECT * FROM {{values}} AS d", table, names),
-                   types_of(table, columns), rows);
+    auto const& types = types_of(table, columns);
+    // A copy takes a round trip more.
+    auto const copied = rows.size() < copied_rows_min ? std::nullopt : copied_rows::of(types, rows);
+    if (!copied) {
+        execute_values(fmt::format("INSERT INTO {} ({}) SELECT * FROM {{values}} AS d", table, names), types,
+                       rows);
+        return;
+    }
+    call([&] {
+        compat::copy_in(connection_->raw(),
+                        fmt::format("COPY {} ({}) FROM STDIN (FORMAT binary)", table, names),
+                        [&](auto const& piece) { copied->send(piece); });
+    });
 }
 
 std::vector<std::string> const& libpqxx_connection::types_of(std::string const& table,

@@ -12,9 +12,10 @@
 namespace linkledger::sql {
 namespace {
 
-using element = binary_array::element;
+using element = binary_values::element;
 
 constexpr char hex_digits[] = "0123456789abcdef";
+constexpr std::size_t copied_at_once = 65'536;
 
 std::string to_bytea_text(std::string_view bytes) {
     std::string text;
@@ -54,6 +55,7 @@ std::optional<element> element_of(std::string const& type) {
     if (type == "timestamptz" || type == "timestamp with time zone") return element::timestamptz;
     if (type == "bytea") return element::bytea;
     if (type == "double precision") return element::float8;
+    if (type == "jsonb") return element::jsonb;
     return std::nullopt;
 }
 
@@ -71,6 +73,7 @@ bool fits(element type, parameter const& value) {
                    *number <= std::numeric_limits<std::int32_t>::max();
         }
         case element::text:
+        case element::jsonb:
             return std::holds_alternative<std::string>(value);
         case element::boolean:
             return std::holds_alternative<bool>(value);
@@ -84,7 +87,7 @@ bool fits(element type, parameter const& value) {
     return false;
 }
 
-void add(binary_array& to, element type, parameter const& value) {
+void add(binary_values& to, element type, parameter const& value) {
     if (std::holds_alternative<std::nullptr_t>(value)) return to.add_null();
     switch (type) {
         case element::uuid:
@@ -103,6 +106,8 @@ void add(binary_array& to, element type, parameter const& value) {
             return to.add_bytes(std::get<blob>(value).bytes);
         case element::float8:
             return to.add_float8(std::get<double>(value));
+        case element::jsonb:
+            return to.add_jsonb(std::get<std::string>(value));
     }
 }
 
@@ -168,6 +173,39 @@ value_table to_value_table(std::vector<std::string> const& types, std::vector<pa
     }
     table.derived_table = "(SELECT " + table.derived_table + ")";
     return table;
+}
+
+std::optional<copied_rows> copied_rows::of(std::vector<std::string> const& types,
+                                           std::vector<parameters> const& rows) {
+    std::vector<element> elements;
+    for (auto const& each : types) {
+        auto const found = element_of(each);
+        if (!found) return std::nullopt;
+        elements.push_back(*found);
+    }
+    for (auto const& row : rows) {
+        for (std::size_t i = 0; i < elements.size(); ++i) {
+            if (!fits(elements[i], row.at(i))) return std::nullopt;
+        }
+    }
+    copied_rows made;
+    made.rows_ = &rows;
+    for (auto const each : elements) made.elements_.push_back(static_cast<std::uint32_t>(each));
+    return made;
+}
+
+void copied_rows::send(std::function<void(std::string_view)> const& to) const {
+    binary_rows out;
+    for (auto const& row : *rows_) {
+        out.begin_row(elements_.size());
+        for (std::size_t i = 0; i < elements_.size(); ++i)
+            add(out, static_cast<element>(elements_[i]), row[i]);
+        if (out.bytes().size() < copied_at_once) continue;
+        to(out.bytes());
+        out.clear();
+    }
+    out.end();
+    to(out.bytes());
 }
 
 std::string with_values(std::string const& sql, std::string const& derived_table) {

@@ -20,6 +20,20 @@ struct value_table {
 [[nodiscard]] value_table to_value_table(std::vector<std::string> const& types,
                                          std::vector<parameters> const& rows, std::size_t first,
                                          std::size_t last);
+/// Rows as COPY takes them in binary form; they must outlive it.
+class copied_rows {
+public:
+    /// None: a column's type has no binary form here, or a value does not fit its column.
+    [[nodiscard]] static std::optional<copied_rows> of(std::vector<std::string> const& types,
+                                                       std::vector<parameters> const& rows);
+    /// In pieces.
+    void send(std::function<void(std::string_view)> const& to) const;
+
+private:
+    std::vector<parameters> const* rows_ = nullptr;
+    std::vector<std::uint32_t> elements_;
+};
+
 /// `sql` with its `{values}` replaced.
 [[nodiscard]] std::string with_values(std::string const& sql, std::string const& derived_table);
 

@@ -1,11 +1,14 @@
 #pragma once
-// What differs between libpqxx 6.4 (Debian 12) and 7.10 (Debian 13), in one place. Include it in .cpp files
-// only.
+// What differs between libpqxx 6.4 (Debian 12) and 7.10 (Debian 13), in one place, and what neither offers.
+// Include it in .cpp files only.
 
+#include <libpq-fe.h>
 #include <pqxx/pqxx>
 
 #include <chrono>
 #include <cstddef>
+#include <functional>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -17,11 +20,91 @@
 
 namespace linkledger::sql::compat {
 
-/// libpqxx 6 reconnects silently, which would lose session settings and hide unknown outcomes.
-inline void forbid_reconnection([[maybe_unused]] pqxx::connection& connection) {
 #if PQXX_VERSION_MAJOR < 7
-    connection.inhibit_reactivation(true);
+
+using base_connection = pqxx::connection_base;
+
+/// Knows what libpqxx hides: libpq's own connection.
+class direct_policy final : public pqxx::connect_direct {
+public:
+    using pqxx::connect_direct::connect_direct;
+    handle do_startconnect(handle from) override {
+        return raw_ = pqxx::connect_direct::do_startconnect(from);
+    }
+    [[nodiscard]] PGconn* raw() const { return raw_; }
+
+private:
+    PGconn* raw_ = nullptr;
+};
+
+/// A connection that can be used through libpq, too, between two calls of libpqxx.
+class connection final : public pqxx::connection_base {
+public:
+    explicit connection(std::string const& url) : pqxx::connection_base(policy_), policy_(url) {
+        init();
+        // libpqxx 6 reconnects silently, which would lose session settings and hide unknown outcomes.
+        inhibit_reactivation(true);
+    }
+    ~connection() { close(); }
+    connection(connection const&) = delete;
+    connection& operator=(connection const&) = delete;
+    [[nodiscard]] PGconn* raw() const { return policy_.raw(); }
+
+private:
+    direct_policy policy_;
+};
+
+#else
+
+using base_connection = pqxx::connection;
+
+/// A connection that can be used through libpq, too, between two calls of libpqxx.
+class connection final : public pqxx::connection {
+public:
+    explicit connection(std::string const& url) : connection(connect(url)) {}
+    [[nodiscard]] PGconn* raw() const { return raw_; }
+
+private:
+    explicit connection(PGconn* raw)
+        : pqxx::connection(pqxx::connection::seize_raw_connection(raw)), raw_(raw) {}
+    static PGconn* connect(std::string const& url) {
+        PGconn* const made = PQconnectdb(url.c_str());
+        if (PQstatus(made) == CONNECTION_OK) return made;
+        std::string const why = PQerrorMessage(made);
+        PQfinish(made);
+        throw pqxx::broken_connection{why};
+    }
+
+    PGconn* raw_;
+};
+
 #endif
+
+/// Runs a COPY … FROM STDIN; `send` hands its pieces to what it is given. Throws as libpqxx does.
+inline void copy_in(PGconn* raw, std::string const& statement,
+                    std::function<void(std::function<void(std::string_view)> const&)> const& send) {
+    struct clearer {
+        void operator()(PGresult* held) const noexcept { PQclear(held); }
+    };
+    using result = std::unique_ptr<PGresult, clearer>;
+    auto const fail = [&](result const& answer) {
+        char const* const state = answer ? PQresultErrorField(answer.get(), PG_DIAG_SQLSTATE) : nullptr;
+        if (state == nullptr || PQstatus(raw) != CONNECTION_OK)
+            throw pqxx::broken_connection{"the connection broke during a copy"};
+        throw pqxx::sql_error{PQresultErrorMessage(answer.get()), statement, state};
+    };
+    result const begun{PQexec(raw, statement.c_str())};
+    if (PQresultStatus(begun.get()) != PGRES_COPY_IN) fail(begun);
+    bool sent = true;
+    send([&](std::string_view piece) {
+        sent = sent && PQputCopyData(raw, piece.data(), static_cast<int>(piece.size())) == 1;
+    });
+    if (!sent || PQputCopyEnd(raw, nullptr) != 1)
+        throw pqxx::broken_connection{"the connection broke during a copy"};
+    result const ended{PQgetResult(raw)};
+    while (result const left{PQgetResult(raw)}) {
+    }
+    if (PQresultStatus(ended.get()) != PGRES_COMMAND_OK) fail(ended);
 }
 
 /// Runs a prepared statement with parameters in text form; a null pointer is NULL.
@@ -61,7 +144,7 @@ inline pqxx::result exec_binary(pqxx::transaction_base& work, std::string const&
 /// Subscribes to a channel for as long as it lives; notifications arrive within `await`.
 class subscription : public pqxx::notification_receiver {
 public:
-    subscription(pqxx::connection& connection, std::string const& channel)
+    subscription(base_connection& connection, std::string const& channel)
         : pqxx::notification_receiver(connection, channel) {}
     void operator()(std::string const& payload, int /*backend_pid*/) override { last_ = payload; }
 
