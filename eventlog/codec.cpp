@@ -1,6 +1,6 @@
 #include "eventlog/codec.h"
 
-#include "eventlog/json_reflect.h"
+#include "eventlog/json_read_text.h"
 #include "eventlog/upcast.h"
 
 #include <array>
@@ -64,6 +64,7 @@ result<void> read_object(bj::value const& from, Struct& into, stored_part const&
 
 template <typename Struct>
 result<Struct> decode_struct(std::string_view what, std::string_view text) {
+    if (Struct plain; json::detail::read_own_text<json::detail::nothing>(text, plain)) return plain;
     scratch memory;
     stored_part const part{"an event", what};
     BOOST_OUTCOME_TRY(bj::value const value, parse_object(part, text, memory));
@@ -91,8 +92,24 @@ result<void> upcast(stored_form const& stored, int to_version, upcaster_table co
                                                 ", which this executable cannot read"};
 }
 
+/// As it is written nowadays. False: it is of another form or version; then `into` is of no use.
+template <typename Event>
+bool decode_own(stored_form const& stored, Event& into) {
+    if (stored.schema_version != domain::event_traits<Event>::schema_version) return false;
+    if (!json::detail::read_own_text<personal_member>(stored.data, into)) return false;
+    if constexpr (has_personal<Event>) {
+        if (stored.personal)
+            return json::detail::read_own_text<json::detail::nothing>(*stored.personal,
+                                                                      into.personal.emplace());
+        return true;
+    } else {
+        return !stored.personal;
+    }
+}
+
 template <typename Event>
 result<domain::event> decode_as(stored_form const& stored, upcaster_table const& upcasters) {
+    if (Event plain; decode_own(stored, plain)) return domain::event{std::move(plain)};
     scratch memory;
     stored_part const data_part{stored.type, "data"};
     stored_part const personal_part{stored.type, "personal"};
