@@ -231,8 +231,9 @@ api::probe probe_of(projections::realtime::redis_writer const& of) {
 }
 
 std::unique_ptr<projections::read_store> open_read_store(configuration const& from) {
-    return from.on_postgresql() ? projections::create_postgres_read_store(from.database_url)
-                                : projections::create_sqlite_read_store(from.db_path);
+    if (!from.on_postgresql()) return projections::create_sqlite_read_store(from.db_path);
+    auto const data = std::filesystem::path{from.db_path}.parent_path();
+    return projections::create_postgres_read_store(from.database_url, (data / "rebuild").string());
 }
 
 eventlog::bulk_reader_factory bulk_readers_of(configuration const& from) {

@@ -48,10 +48,13 @@ void copy_uuid(std::string_view from, uuid& to) {
 
 /// Columns stand in the order of the table, so that SQLite decodes a row once from front to back.
 std::string select_of(bulk_query const& query) {
-    std::string text =
-        "SELECT position, version, recorded_at, occurred_at, schema_version, event_id, workspace_id, type";
+    std::string text = "SELECT position, ";
+    text += query.fields.stream ? "version" : "0";
+    text += ", recorded_at, occurred_at, schema_version, event_id, ";
+    text += query.fields.workspace ? "workspace_id, type" : "x'', type";
     text += query.fields.stream ? ", stream" : ", ''";
-    text += ", personal_key_id, context_key_id, data";
+    text += query.fields.personal ? ", personal_key_id" : ", x''";
+    text += query.fields.cause ? ", context_key_id, data" : ", x'', data";
     text += query.fields.cause ? ", metadata" : ", ''";
     text += query.fields.personal ? ", personal" : ", x''";
     text += query.fields.cause ? ", context" : ", x''";

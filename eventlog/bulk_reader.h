@@ -11,9 +11,11 @@
 
 namespace linkledger::eventlog {
 
-/// What a bulk read brings along beside position, times, ids, type and data. What is not asked for is empty.
+/// What a bulk read brings along beside position, times, event id, type and data. What is not asked for is
+/// empty.
 struct bulk_fields {
-    bool stream = false;
+    bool stream = false;  ///< And version.
+    bool workspace = false;
     bool personal = false;
     bool cause = false;  ///< Metadata and context.
 };

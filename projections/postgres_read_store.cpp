@@ -6,6 +6,7 @@
 #include "projections/reader_pool.h"
 #include "projections/registry.h"
 
+#include <filesystem>
 #include <utility>
 
 namespace linkledger::projections {
@@ -61,8 +62,10 @@ std::string build_schema(std::string const& main, std::string const& projection,
 
 class postgres_read_store final : public read_store {
 public:
-    explicit postgres_read_store(std::string url)
-        : url_(std::move(url)), readers_([this] { return open(true); }, readers_max) {}
+    postgres_read_store(std::string url, std::string scratch_folder)
+        : url_(std::move(url)),
+          scratch_folder_(std::move(scratch_folder)),
+          readers_([this] { return open(true); }, readers_max) {}
 
     [[nodiscard]] sql::dialect dialect() const override { return sql::dialect::postgresql; }
 
@@ -157,6 +160,8 @@ public:
         return bytes;
     }
 
+    [[nodiscard]] std::string scratch_folder() const override { return scratch_folder_; }
+
     void read(std::string const& projection, std::function<void(snapshot const&)> const& work) override {
         readers_.read([&](sql::connection& rows) {
             struct live_build {
@@ -230,13 +235,16 @@ private:
     }
 
     std::string url_;
+    std::string scratch_folder_;
     reader_pool readers_;
 };
 
 }  // namespace
 
-std::unique_ptr<read_store> create_postgres_read_store(std::string const& url) {
-    return std::make_unique<postgres_read_store>(url);
+std::unique_ptr<read_store> create_postgres_read_store(std::string const& url, std::string scratch_folder) {
+    if (scratch_folder.empty())
+        scratch_folder = (std::filesystem::temp_directory_path() / "linkledger-rebuild").string();
+    return std::make_unique<postgres_read_store>(url, std::move(scratch_folder));
 }
 
 }  // namespace linkledger::projections

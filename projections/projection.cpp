@@ -4,7 +4,7 @@
 
 namespace linkledger::projections {
 
-std::unique_ptr<sorted_fold> projection::create_sorted_fold() const {
+std::unique_ptr<sorted_fold> projection::create_sorted_fold(sql::dialect /*in*/) const {
     return nullptr;
 }
 

@@ -64,8 +64,8 @@ public:
         apply(batch, transaction);
     }
     /// What events contribute is sorted by what it concerns, and each row written once
-    /// (projections/rebuild/sorted_fold.h); null: not offered.
-    [[nodiscard]] virtual std::unique_ptr<sorted_fold> create_sorted_fold() const;
+    /// (projections/rebuild/sorted_fold.h); null: not offered for this database. Preferred to ranges.
+    [[nodiscard]] virtual std::unique_ptr<sorted_fold> create_sorted_fold(sql::dialect in) const;
 };
 
 }  // namespace linkledger::projections

@@ -72,8 +72,11 @@ public:
     virtual void make_tables(projection const& of, build_id which) = 0;
     /// Removes the tables of a further build, empties those of the first. Nobody may write them meanwhile.
     virtual void remove_tables(projection const& of, build_id which) = 0;
-    /// Bytes on disk, with what an unfinished rebuild keeps (rebuild/notes.h).
+    /// Bytes on disk, with what an unfinished rebuild notes (rebuild/notes.h).
     virtual std::int64_t disk_bytes(projection const& of, build_id which) = 0;
+    /// A folder of this machine for what an unfinished rebuild sorts (rebuild/part_store.h); it need not be
+    /// there.
+    [[nodiscard]] virtual std::string scratch_folder() const = 0;
 
     /// Runs `work` in one read-only snapshot of the projection's live version. Throws unreadable_version,
     /// too.
@@ -88,6 +91,8 @@ public:
 [[nodiscard]] std::string read_model_path(std::string const& db_path, std::string const& projection,
                                           build_id which);
 [[nodiscard]] std::unique_ptr<read_store> create_sqlite_read_store(std::string const& db_path);
-[[nodiscard]] std::unique_ptr<read_store> create_postgres_read_store(std::string const& url);
+/// `scratch_folder`: empty: one among the machine's temporary files.
+[[nodiscard]] std::unique_ptr<read_store> create_postgres_read_store(std::string const& url,
+                                                                     std::string scratch_folder = {});
 
 }  // namespace linkledger::projections

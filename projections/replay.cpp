@@ -151,7 +151,7 @@ void fill_in_bulk(eventlog::log_head const& until, eventlog::keyring& keys, read
     for (auto const& each : create_all()) {
         std::string const name{each->name()};
         auto const live = look_up(store, name);
-        if (live.build.version != each->version() || !is_bulk_built(*each)) continue;
+        if (live.build.version != each->version() || !is_bulk_built(*each, sql::dialect::sqlite)) continue;
         rebuild_meter meter{name, live.build};
         if (live.at < until.last) {
             meter_watch const watching{meter, shown};
@@ -170,7 +170,7 @@ void fill_in_bulk(eventlog::log_head const& until, eventlog::keyring& keys, read
 std::size_t count_in_bulk(read_store& store) {
     std::size_t count = 0;
     for (auto const& each : create_all())
-        if (is_bulk_built(*each) &&
+        if (is_bulk_built(*each, sql::dialect::sqlite) &&
             look_up(store, std::string{each->name()}).build.version == each->version())
             ++count;
     return count;

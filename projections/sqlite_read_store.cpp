@@ -123,6 +123,8 @@ public:
         return bytes;
     }
 
+    [[nodiscard]] std::string scratch_folder() const override { return stem_of(db_path_) + ".rebuild"; }
+
     void read(std::string const& projection, std::function<void(snapshot const&)> const& work) override {
         std::optional<build_id> live;
         control_.read([&](sql::connection& rows) {

@@ -61,7 +61,7 @@ std::span<std::string_view const> links_projection::tables() const {
     return version_ == 1 ? tables_of_v1 : tables_of_v2;
 }
 
-std::unique_ptr<sorted_fold> links_projection::create_sorted_fold() const {
+std::unique_ptr<sorted_fold> links_projection::create_sorted_fold(sql::dialect /*in*/) const {
     return links::create_sorted_fold(version_);
 }
 

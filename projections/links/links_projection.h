@@ -13,7 +13,7 @@ public:
     [[nodiscard]] int version() const override { return version_; }
     [[nodiscard]] std::span<std::string_view const> event_types() const override;
     [[nodiscard]] std::span<std::string_view const> tables() const override;
-    [[nodiscard]] std::unique_ptr<sorted_fold> create_sorted_fold() const override;
+    [[nodiscard]] std::unique_ptr<sorted_fold> create_sorted_fold(sql::dialect in) const override;
     void apply(event_batch batch, sql::connection& transaction) override;
 
 private:

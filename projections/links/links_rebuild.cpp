@@ -145,6 +145,10 @@ public:
         counted_.clear();
     }
 
+    [[nodiscard]] std::vector<std::string> loaded_tables() const override {
+        return {at_version("links_vN", version_), at_version("link_visitors_vN", version_),
+                at_version("link_tags_vN", version_)};
+    }
     [[nodiscard]] unsigned char last_kind() const override { return a_visitor; }
 
     std::string combine(std::span<record const> records, sql::connection& to) override;

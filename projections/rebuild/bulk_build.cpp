@@ -3,18 +3,18 @@
 
 #include "projections/rebuild/bulk_build.h"
 
+#include "eventlog/crypto.h"
 #include "projections/checkpoint.h"
 #include "projections/event_feed.h"
 #include "projections/rebuild/deferred_indexes.h"
 #include "projections/rebuild/notes.h"
 #include "projections/rebuild/part.h"
+#include "projections/rebuild/part_store.h"
 #include "projections/rebuild/pieces.h"
+#include "projections/rebuild/plan.h"
 #include "projections/rebuild/sorted_fold.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
-#include <charconv>
 #include <deque>
 #include <map>
 #include <mutex>
@@ -30,39 +30,19 @@ constexpr position ranges_min = 400;
 constexpr position range_events_min = 500;
 constexpr position range_events_max = 20'000;
 constexpr std::size_t apply_at_once = 4'000;
-/// Records that are sorted in memory at once.
-constexpr std::int64_t stretch_bytes = 3'000'000;
-/// The share of an event's work that reading it is, in hundredths; the rest is writing its row, or its index.
-constexpr std::int64_t sorted_read_share = 65;
-constexpr std::int64_t row_read_share = 85;
+/// Of the records of a stretch, which are sorted in memory at once: of so many stretches two in hand are less
+/// than a hundredth of the work.
+constexpr std::int64_t stretches_wanted = 90;
+constexpr std::int64_t stretch_bytes_min = 500'000;
+constexpr std::int64_t stretch_bytes_max = 8'000'000;
 
-/// What a build was begun with.
-struct build_plan {
-    eventlog::log_head head;
-    position range_events = 0;
+/// The share of an event's work that reading it is, and combining, in hundredths; the rest is making indexes.
+struct work_shares {
+    std::int64_t reading;
+    std::int64_t combining;
 };
-
-std::string to_text(build_plan const& plan) {
-    return fmt::format("{} {} {} {} {}", domain::to_string(plan.head.log_id), plan.head.epoch, plan.head.last,
-                       domain::to_unix_us(plan.head.recorded_at), plan.range_events);
-}
-
-std::optional<build_plan> parse_plan(std::string const& text) {
-    auto const space = text.find(' ');
-    auto const id = domain::parse_uuid(std::string_view{text}.substr(0, space));
-    if (!id || space == std::string::npos) return std::nullopt;
-    std::array<std::int64_t, 4> numbers{};
-    char const* at = text.data() + space;
-    for (auto& number : numbers) {
-        auto const [end, error] = std::from_chars(at + 1, text.data() + text.size(), number);
-        if (error != std::errc{}) return std::nullopt;
-        at = end;
-    }
-    build_plan plan;
-    plan.head = {*id, numbers[0], numbers[1], domain::from_unix_us(numbers[2])};
-    plan.range_events = numbers[3];
-    return plan;
-}
+constexpr work_shares sorted_shares{60, 30};
+constexpr work_shares row_shares{65, 0};
 
 class bulk_build {
 public:
@@ -73,13 +53,14 @@ public:
           options_(options),
           with_(with),
           notes_(of),
-          is_sorted_(of.create_sorted_fold() != nullptr),
+          fold_(of.create_sorted_fold(with.store.dialect())),
+          shares_(fold_ ? sorted_shares : row_shares),
           pace_(options.rate_max) {}
 
     void run(eventlog::log_head const& head) {
         prepare(head);
         scan();
-        if (is_sorted_) {
+        if (fold_) {
             cut();
             combine();
         }
@@ -89,10 +70,9 @@ public:
     void empty_tables() {
         auto const in = with_.store.open_loader(name_, which_);
         sql::transaction turn{*in, sql::connection::access::write};
-        make_indexes(*in);
-        notes_.remove(*in);
-        start_over(*in, of_, {});
+        forget(*in);
         turn.commit();
+        parts_.remove();
     }
 
 private:
@@ -100,54 +80,64 @@ private:
 
     void prepare(eventlog::log_head const& head) {
         auto const in = with_.store.open_loader(name_, which_);
-        if (notes_.exists(*in)) {
-            auto const plans = notes_.values(*in, kind::plan);
-            auto const plan = plans.empty() ? std::nullopt : parse_plan(plans.front());
-            bool const same_history = plan && plan->head.log_id == head.log_id &&
-                                      plan->head.epoch == head.epoch && plan->head.last <= head.last;
-            if (same_history) {
-                plan_ = *plan;
-                return;
-            }
-            sql::transaction turn{*in, sql::connection::access::write};
-            make_indexes(*in);
-            notes_.remove(*in);
-            turn.commit();
+        auto const plan = kept_plan(*in);
+        if (plan) parts_ = {with_.store, of_, which_, plan->id};
+        bool const same_history = plan && plan->head.log_id == head.log_id &&
+                                  plan->head.epoch == head.epoch && plan->head.last <= head.last;
+        if (!same_history) {
+            parts_.remove();
+            return begin(*in, head);
         }
-        begin(*in, head);
+        plan_ = *plan;
+        if (fold_) parts_.create();
+    }
+
+    std::optional<build_plan> kept_plan(sql::connection& in) const {
+        if (!notes_.exists(in)) return std::nullopt;
+        auto const plans = notes_.values(in, kind::plan);
+        return plans.empty() ? std::nullopt : parse_plan(plans.front());
     }
 
     void begin(sql::connection& in, eventlog::log_head const& head) {
+        plan_.id = eventlog::new_uuid_v7();
         plan_.head = head;
         plan_.range_events = options_.range_events > 0
                                  ? options_.range_events
                                  : std::clamp(head.last / ranges_min, range_events_min, range_events_max);
+        parts_ = {with_.store, of_, which_, plan_.id};
+        if (fold_) parts_.create();
         sql::transaction turn{in, sql::connection::access::write};
-        start_over(in, of_, {});
-        notes_.create(in, !is_sorted_);
+        forget(in);
+        notes_.create(in);
         notes_.put(in, kind::plan, 0, to_text(plan_));
         std::int64_t number = 0;
-        // Sorted rows come in the order of their keys, and their notes may be lost.
-        if (!is_sorted_) {
-            for (auto& statement : drop_indexes(of_, in)) notes_.put(in, kind::index, number++, statement);
-        }
+        for (auto const& statement : drop_indexes(loaded_tables(), in))
+            notes_.put(in, kind::index, number++, statement);
         turn.commit();
     }
 
-    void make_indexes(sql::connection& in) {
-        if (!notes_.exists(in)) return;
-        for (auto const& statement : notes_.values(in, kind::index)) in.execute_script(statement);
-        notes_.forget(in, kind::index);
+    [[nodiscard]] std::vector<std::string> loaded_tables() const {
+        if (fold_) return fold_->loaded_tables();
+        return {of_.tables().begin(), of_.tables().end()};
+    }
+
+    /// As if nothing had been begun.
+    void forget(sql::connection& in) {
+        start_over(in, of_, {});
+        if (notes_.exists(in)) {
+            for (auto const& statement : notes_.values(in, kind::index)) in.execute_script(statement);
+        }
+        notes_.remove(in);
     }
 
     void finish() {
         auto const in = with_.store.open_loader(name_, which_);
-        make_indexes_one_by_one(*in);
+        make_indexes(*in);
         if (in->dialect() == sql::dialect::postgresql) {
             for (auto const table : of_.tables()) in->execute_script("ANALYZE " + std::string{table});
         }
         sql::transaction turn{*in, sql::connection::access::write};
-        if (is_sorted_) of_.create_sorted_fold()->finish(notes_.values(*in, kind::combined), *in);
+        if (fold_) fold_->finish(notes_.values(*in, kind::combined), *in);
         in->execute(
             "UPDATE projection_checkpoints SET log_id = $1, epoch = $2 WHERE name = $3 AND version = $4",
             {plan_.head.log_id, plan_.head.epoch, name_, std::int64_t{which_.version}});
@@ -157,31 +147,49 @@ private:
         move_checkpoint(*in, name_, which_.version, to);
         notes_.remove(*in);
         turn.commit();
+        parts_.remove();
+        with_.meter.set_done(plan_.head.last);
     }
 
-    void make_indexes_one_by_one(sql::connection& in) {
+    /// In PostgreSQL several at once.
+    void make_indexes(sql::connection& in) {
         auto const statements = notes_.values(in, kind::index);
         auto const numbers = notes_.numbers(in, kind::index);
-        auto number = numbers.begin();
-        for (auto const& statement : statements) {
-            check_stop();
-            with_.meter.note_trouble("making an index");
-            sql::transaction turn{in, sql::connection::access::write};
-            if (in.dialect() == sql::dialect::postgresql)
-                in.execute("SET LOCAL maintenance_work_mem = '64MB'");
-            in.execute_script(statement);
-            notes_.drop(in, kind::index, *number++);
+        std::vector<std::int64_t> const places{numbers.begin(), numbers.end()};
+        bool const alone = in.dialect() == sql::dialect::sqlite;
+        std::atomic<std::int64_t> done = 0;
+        with_.meter.note_trouble("making indexes");
+        do_pieces(statements.size(), alone ? 1 : options_.jobs, with_.stop, [&](pieces& mine) {
+            auto const to = with_.store.open_loader(name_, which_);
+            for (auto at = mine.next(); at; at = mine.next()) {
+                make_index(*to, statements[*at], places[*at]);
+                auto const before = plan_.head.last * (shares_.reading + shares_.combining) / 100;
+                with_.meter.set_done(before + (plan_.head.last - before) * ++done /
+                                                  static_cast<std::int64_t>(statements.size()));
+            }
+        });
+    }
+
+    void make_index(sql::connection& to, std::string const& statement, std::int64_t number) {
+        try {
+            sql::transaction turn{to, sql::connection::access::write};
+            if (to.dialect() == sql::dialect::postgresql)
+                to.execute("SET LOCAL maintenance_work_mem = '64MB'");
+            to.execute_script(statement);
+            notes_.drop(to, kind::index, number);
             turn.commit();
-            with_.meter.advance(0);
+        } catch (sql::error const& refused) {
+            if (refused.what_kind() == sql::error::kind::constraint) throw must_fold_in_order{refused.what()};
+            throw;
         }
-        with_.meter.set_done(plan_.head.last);
     }
 
     // ---- Reading ----------------------------------------------------------------------------------------
 
     void scan() {
         auto const in = with_.store.open_loader(name_, which_);
-        auto const done = notes_.numbers(*in, kind::range);
+        auto const combined = fold_ ? notes_.numbers(*in, kind::combined).size() : 0;
+        auto const done = fold_ ? parts_.ranges() : notes_.numbers(*in, kind::range);
         std::vector<position> todo;
         position done_events = 0;
         for (position after = 0; after < plan_.head.last; after += plan_.range_events) {
@@ -190,13 +198,10 @@ private:
             else
                 todo.push_back(after);
         }
-        auto const share = is_sorted_ ? sorted_read_share : row_read_share;
-        auto const combined = is_sorted_ ? notes_.numbers(*in, kind::combined).size() : 0;
         scanned_ = done_events;
         if (combined == 0)
-            with_.meter.enter(rebuild_phase::building, done_events * share / 100, plan_.head.last);
-        do_pieces(todo.size(), options_.jobs, with_.stop,
-                  [&](pieces& mine) { scan_ranges(mine, todo, share); });
+            with_.meter.enter(rebuild_phase::building, done_events * shares_.reading / 100, plan_.head.last);
+        do_pieces(todo.size(), options_.jobs, with_.stop, [&](pieces& mine) { scan_ranges(mine, todo); });
     }
 
     [[nodiscard]] position range_end(position after) const {
@@ -204,26 +209,24 @@ private:
     }
 
     /// One thread's ranges.
-    void scan_ranges(pieces& mine, std::vector<position> const& todo, std::int64_t share) {
+    void scan_ranges(pieces& mine, std::vector<position> const& todo) {
         auto const reader = with_.readers();
         std::unique_ptr<sql::connection> to;
         for (auto at = mine.next(); at; at = mine.next()) {
             auto const after = todo[*at];
             with_retries([&] {
+                if (fold_) return scan_sorted(*reader, after);
                 if (!to || !to->usable()) to = with_.store.open_loader(name_, which_);
-                if (is_sorted_)
-                    scan_sorted(*reader, *to, after);
-                else
-                    scan_rows(*reader, *to, after);
+                scan_rows(*reader, *to, after);
             });
             auto const events = range_end(after) - after;
-            with_.meter.set_done((scanned_ += events) * share / 100);
+            with_.meter.set_done((scanned_ += events) * shares_.reading / 100);
             pace_.spend(events, with_.stop);
         }
     }
 
-    void scan_sorted(eventlog::bulk_reader& reader, sql::connection& to, position after) {
-        auto const fold = of_.create_sorted_fold();
+    void scan_sorted(eventlog::bulk_reader& reader, position after) {
+        auto const fold = of_.create_sorted_fold(with_.store.dialect());
         part_builder part;
         record_sink const sink = [&](record_key const& key, std::string_view payload) {
             part.add(key, payload);
@@ -236,25 +239,23 @@ private:
         }));
         if (failed) throw_failure(*failed);
         fold->end_range(after, sink);
-        auto made = part.take();
-        auto const turn = write_turn(to);
-        sql::transaction transaction{to, sql::connection::access::write};
-        notes_.put(to, kind::range, after, std::move(made.bytes), std::move(made.marks));
-        transaction.commit();
+        parts_.put(after, part.take());
     }
 
     /// Rows of a range commit together, a few thousand in memory at once.
     void scan_rows(eventlog::bulk_reader& reader, sql::connection& to, position after) {
-        std::vector<eventlog::recorded_event> events;
-        value_or_throw(reader.read(query_of(after, {.personal = true, .cause = of_.reads_cause()}),
-                                   [&](eventlog::recorded_event& event) { events.push_back(event); }));
         std::deque<decoded_event> decoded;
-        for (auto& stored : events) {
+        std::optional<eventlog::failure> failed;
+        value_or_throw(reader.read(query_of(after, fields_of_rows()), [&](eventlog::recorded_event& stored) {
+            if (failed) return;
             auto& event = decoded.emplace_back();
             event.stored = std::move(stored);
             auto const readable = decode_stored(event, with_.keys, of_.reads_cause());
-            if (!readable) throw_failure(readable.error());
-        }
+            if (!readable) failed = readable.error();
+            event.stored.body.data = {};
+            event.stored.body.personal.bytes = {};
+        }));
+        if (failed) throw_failure(*failed);
         std::vector<decoded_event const*> batch;
         for (auto const& event : decoded) batch.push_back(&event);
         auto const turn = write_turn(to);
@@ -271,6 +272,10 @@ private:
         }
     }
 
+    [[nodiscard]] eventlog::bulk_fields fields_of_rows() const {
+        return {.workspace = true, .personal = true, .cause = of_.reads_cause()};
+    }
+
     [[nodiscard]] eventlog::bulk_query query_of(position after, eventlog::bulk_fields fields) const {
         eventlog::bulk_query query;
         query.after = after;
@@ -285,8 +290,8 @@ private:
     /// Chooses the keys by which records are parted, from the marks of all parts.
     void cut() {
         auto const in = with_.store.open_loader(name_, which_);
-        for (auto const after : notes_.numbers(*in, kind::range))
-            marks_.emplace(after, read_marks(notes_.marks(*in, kind::range, after)));
+        for (position after = 0; after < plan_.head.last; after += plan_.range_events)
+            marks_.emplace(after, read_marks(parts_.marks(after)));
         auto stored = notes_.values(*in, kind::cut);
         if (stored.empty()) {
             stored = choose_cuts();
@@ -312,7 +317,8 @@ private:
             bytes += marks.back().offset;
         }
         std::sort(keys.begin(), keys.end());
-        auto const last_kind = of_.create_sorted_fold()->last_kind();
+        auto const last_kind = fold_->last_kind();
+        auto const stretch_bytes = std::clamp(bytes / stretches_wanted, stretch_bytes_min, stretch_bytes_max);
         std::set<record_key> chosen{record_key{}};
         auto const stretches = static_cast<std::size_t>(std::max<std::int64_t>(bytes / stretch_bytes, 1));
         for (std::size_t i = 1; i < stretches && !keys.empty(); ++i) {
@@ -344,16 +350,16 @@ private:
                 });
                 ++combined_;
                 with_.meter.set_done(combined_position());
-                pace_.spend(
-                    plan_.head.last * (100 - sorted_read_share) / 100 / static_cast<position>(cuts_.size()),
-                    with_.stop);
+                pace_.spend(plan_.head.last * shares_.combining / 100 / static_cast<position>(cuts_.size()),
+                            with_.stop);
             }
         });
     }
 
     [[nodiscard]] std::int64_t combined_position() const {
-        auto const read = plan_.head.last * sorted_read_share / 100;
-        return read + (plan_.head.last - read) * combined_ / static_cast<std::int64_t>(cuts_.size());
+        auto const done =
+            shares_.reading * static_cast<std::int64_t>(cuts_.size()) + shares_.combining * combined_;
+        return plan_.head.last * done / 100 / static_cast<std::int64_t>(cuts_.size());
     }
 
     void combine_stretch(sql::connection& to, std::int64_t number) {
@@ -365,13 +371,14 @@ private:
         for (auto const& [after, marks] : marks_) {
             auto const slice = find_slice(marks, from, until);
             if (slice.size == 0) continue;
-            records.add(notes_.slice(to, kind::range, after, slice.offset, slice.size), from, until);
+            records.add(parts_.slice(after, slice), from, until);
         }
         auto const& sorted = records.sorted();
         auto const turn = write_turn(to);
         try {
             sql::transaction transaction{to, sql::connection::access::write};
-            auto left = sorted.empty() ? std::string{} : of_.create_sorted_fold()->combine(sorted, to);
+            auto left = sorted.empty() ? std::string{}
+                                       : of_.create_sorted_fold(with_.store.dialect())->combine(sorted, to);
             notes_.put(to, kind::combined, number, std::move(left));
             transaction.commit();
         } catch (sql::error const& refused) {
@@ -426,7 +433,9 @@ private:
     bulk_options const& options_;
     bulk_surroundings const& with_;
     rebuild_notes notes_;
-    bool is_sorted_;
+    std::unique_ptr<sorted_fold> fold_;  ///< Null: a row for each event.
+    work_shares shares_;
+    part_store parts_;
     pace pace_;
     build_plan plan_;
     std::atomic<position> scanned_ = 0;
@@ -438,17 +447,21 @@ private:
 
 }  // namespace
 
-bool is_bulk_built(projection const& of) {
-    return of.has_row_per_event() || of.create_sorted_fold() != nullptr;
+bool is_bulk_built(projection const& of, sql::dialect in) {
+    return of.has_row_per_event() || of.create_sorted_fold(in) != nullptr;
 }
 
 void abandon_bulk(projection const& of, build_id which, read_store& store) {
     rebuild_notes const notes{of};
     auto const in = store.open_loader(std::string{of.name()}, which);
     if (!notes.exists(*in)) return;
+    auto const plans = notes.values(*in, kind::plan);
+    auto const plan = plans.empty() ? std::nullopt : parse_plan(plans.front());
+    if (plan) part_store{store, of, which, plan->id}.remove();
+    if (!which.is_first()) return;
     sql::transaction turn{*in, sql::connection::access::write};
     for (auto const table : of.tables()) in->execute("DELETE FROM " + std::string{table});
-    for (auto const& statement : notes.values(*in, rebuild_notes::kind::index)) in->execute_script(statement);
+    for (auto const& statement : notes.values(*in, kind::index)) in->execute_script(statement);
     notes.remove(*in);
     turn.commit();
 }

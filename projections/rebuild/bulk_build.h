@@ -42,9 +42,10 @@ struct bulk_surroundings {
 };
 
 /// Whether the projection can be built so.
-[[nodiscard]] bool is_bulk_built(projection const& of);
+[[nodiscard]] bool is_bulk_built(projection const& of, sql::dialect in);
 
-/// Makes the indexes that an unfinished build took away, and forgets its notes: before its tables are given up.
+/// Forgets what an unfinished build keeps, and makes the indexes that it took away where its tables stay:
+/// before they are given up.
 void abandon_bulk(projection const& of, build_id which, read_store& store);
 
 /// Until the tables hold what the log has up to `head`, and the checkpoint says so. A build that was begun

@@ -36,10 +36,9 @@ std::vector<found_index> find_in_postgres(sql::connection& in, std::string const
 
 }  // namespace
 
-std::vector<std::string> drop_indexes(projection const& of, sql::connection& in) {
+std::vector<std::string> drop_indexes(std::vector<std::string> const& tables, sql::connection& in) {
     std::vector<std::string> made_by;
-    for (auto const each : of.tables()) {
-        std::string const table{each};
+    for (auto const& table : tables) {
         auto const found =
             in.dialect() == sql::dialect::sqlite ? find_in_sqlite(in, table) : find_in_postgres(in, table);
         for (auto const& index : found) {

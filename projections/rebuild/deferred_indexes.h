@@ -2,15 +2,15 @@
 // Indexes of tables that are loaded: taken away before, made at once afterwards, which costs a fraction.
 
 #include "eventlog/sql/connection.h"
-#include "projections/projection.h"
 
 #include <string>
 #include <vector>
 
 namespace linkledger::projections {
 
-/// Drops the indexes of the projection's tables, primary keys too where the database can (SQLite's are part
+/// Drops the indexes of these tables, primary keys too where the database can (SQLite's are part
 /// of the table). Returns the statements that make them again. Throws sql::error.
-[[nodiscard]] std::vector<std::string> drop_indexes(projection const& of, sql::connection& in);
+[[nodiscard]] std::vector<std::string> drop_indexes(std::vector<std::string> const& tables,
+                                                    sql::connection& in);
 
 }  // namespace linkledger::projections

@@ -1,7 +1,7 @@
 #pragma once
-// What an unfinished rebuild keeps beside the tables that it fills, so that it goes on after a kill where it
-// was: which ranges are done, the records of each, the definitions of indexes that are made at the end. One
-// table, gone with the rebuild's end.
+// What an unfinished rebuild notes beside the tables that it fills, so that it goes on after a kill where it
+// was: which ranges and stretches are done, the definitions of indexes that are made at the end. One table,
+// gone with the rebuild's end.
 
 #include "eventlog/sql/connection.h"
 #include "projections/projection.h"
@@ -18,7 +18,7 @@ class rebuild_notes {
 public:
     enum class kind : std::int64_t {
         plan = 1,      ///< Number 0: what the rebuild was begun with.
-        range = 2,     ///< By where the range begins: its records, and where in them keys stand.
+        range = 2,     ///< By where the range begins: its rows are written.
         cut = 3,       ///< Keys by which sorted records are parted, by number.
         combined = 4,  ///< By number of the stretch between two cuts: what is left to do.
         index = 5,     ///< Definitions to be carried out at the end.
@@ -26,20 +26,14 @@ public:
 
     explicit rebuild_notes(projection const& of);
 
-    /// Makes the table. `lasting`: rows are written while ranges are read, so notes must be as safe as they
-    /// are; else PostgreSQL may lose all of them, and the rebuild starts again.
-    void create(sql::connection& in, bool lasting) const;
+    void create(sql::connection& in) const;
     [[nodiscard]] bool exists(sql::connection& in) const;
     void remove(sql::connection& in) const;
 
-    void put(sql::connection& in, kind what, std::int64_t number, std::string value,
-             std::string marks = {}) const;
+    void put(sql::connection& in, kind what, std::int64_t number, std::string value) const;
     [[nodiscard]] std::set<std::int64_t> numbers(sql::connection& in, kind what) const;
     /// By number.
     [[nodiscard]] std::vector<std::string> values(sql::connection& in, kind what) const;
-    [[nodiscard]] std::string marks(sql::connection& in, kind what, std::int64_t number) const;
-    [[nodiscard]] std::string slice(sql::connection& in, kind what, std::int64_t number, std::int64_t offset,
-                                    std::int64_t size) const;
     void forget(sql::connection& in, kind what) const;
     void drop(sql::connection& in, kind what, std::int64_t number) const;
 

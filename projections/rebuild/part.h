@@ -30,7 +30,7 @@ private:
     std::vector<std::size_t> places_;
 };
 
-/// Every 16 KB or so: which key stands where in a part.
+/// Every 2 KB or so: which key stands where in a part.
 struct part_mark {
     record_key key;
     std::int64_t offset = 0;

@@ -52,6 +52,8 @@ public:
     }
 
 private:
+    using clock = std::chrono::steady_clock;
+
     // ---- What is built ------------------------------------------------------------------------------------
 
     [[nodiscard]] projection* find(int version) const {
@@ -141,17 +143,24 @@ private:
     rebuild_outcome work() {
         if (ready_) return switch_ready();
         with_.store.make_tables(*of_, target_);
-        build();
         rebuild_outcome outcome;
         outcome.made = target_;
+        auto const started = clock::now();
+        build();
         {
             feeding fed{with_, *of_, target_};
-            feeding live{with_, *live_of_, live_};
+            // Live and still empty, it has nothing to be compared by, and is not filled for that alone.
+            std::optional<feeding> live;
+            if (!is_live_empty()) live.emplace(with_, *live_of_, live_);
             catch_up(fed);
-            meter_->enter(rebuild_phase::comparing, 0, 1);
-            outcome.differences = compare(fed);
-            meter_->set_differences(outcome.differences);
-            fed.go_on();
+            outcome.events = fed.position();
+            outcome.building = clock::now() - started;
+            if (live) {
+                meter_->enter(rebuild_phase::comparing, 0, 1);
+                outcome.differences = compare(fed);
+                meter_->set_differences(outcome.differences);
+                fed.go_on();
+            }
             set_build_state(*control_, options_.name, target_, build_state::ready);
             bool const accepted = outcome.differences.empty() || options_.accepts_differences;
             if (options_.switches && accepted) {
@@ -176,12 +185,17 @@ private:
         }
     }
 
+    [[nodiscard]] bool is_live_empty() const {
+        auto const tables = with_.store.open_writer(options_.name, live_);
+        return load_checkpoint(*tables, options_.name, live_.version).position == 0;
+    }
+
     void build() {
         auto const head = head_now();
         auto const tables = with_.store.open_writer(options_.name, target_);
         auto const at = load_checkpoint(*tables, options_.name, target_.version);
         bool const filled = !at.log_id.is_nil() && at.log_id == head.log_id && at.epoch == head.epoch;
-        if (filled || head.last == 0 || !is_bulk_built(*of_)) return;
+        if (filled || head.last == 0 || !is_bulk_built(*of_, with_.store.dialect())) return;
         meter_->enter(rebuild_phase::building, 0, head.last);
         try {
             bulk_options how;

@@ -8,6 +8,7 @@
 #include "projections/rebuild/meter.h"
 
 #include <atomic>
+#include <chrono>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -48,7 +49,9 @@ public:
 struct rebuild_outcome {
     build_id made;
     bool switched = false;
-    std::vector<std::string> differences;  ///< Between live and new, at one position.
+    eventlog::position events = 0;                   ///< That it was built from.
+    std::chrono::steady_clock::duration building{};  ///< How long that took, with catching up.
+    std::vector<std::string> differences;            ///< Between live and new, at one position.
 };
 
 /// Blocks until it is done; `told` hears of its progress twice a second, from a thread of its own. Throws

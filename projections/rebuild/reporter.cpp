@@ -1,5 +1,7 @@
 #include "projections/rebuild/reporter.h"
 
+#include "projections/rebuild/part_store.h"
+
 #include <spdlog/spdlog.h>
 
 #include <utility>
@@ -41,7 +43,8 @@ void reporter::run() {
 
 void reporter::report(bool measures_disk) {
     try {
-        if (measures_disk) meter_.set_disk_bytes(store_.disk_bytes(of_, which_));
+        if (measures_disk)
+            meter_.set_disk_bytes(store_.disk_bytes(of_, which_) + part_bytes(store_, of_, which_));
         if (!control_ || !control_->usable()) control_ = store_.open_control();
         meter_.save(*control_);
     } catch (std::exception const& failed) {

@@ -130,7 +130,7 @@ void drop_version(read_store& store, std::span<std::unique_ptr<projection> const
             fmt::format("version {} of {} is not fed any more from now on, but a process holds on to "
                         "it; drop it again later",
                         to_string(which), name)};
-    if (which.is_first()) abandon_bulk(**of, which, store);
+    abandon_bulk(**of, which, store);
     store.remove_tables(**of, which);
     remove_build(*control, name, which);
 }
