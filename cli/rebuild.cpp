@@ -9,9 +9,12 @@
 #include "projections/registry.h"
 
 #include <boost/describe/enum_to_string.hpp>
+#include <boost/json/serialize.hpp>
+#include <boost/json/value_from.hpp>
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <atomic>
 #include <csignal>
 #include <cstdio>
@@ -104,6 +107,7 @@ struct command_options {
     std::string version;
     bool no_switch = false;
     bool no_migrate = false;
+    bool json = false;
 };
 
 void check_name(std::string const& name) {
@@ -121,6 +125,23 @@ projections::build_id parse_version(std::string const& text) {
         throw configuration_error{
             fmt::format("\"{}\" is no version; one looks like 2, or 2.3 for its third build", text)};
     return *which;
+}
+
+/// Seconds as they were measured; `build_seconds` is without comparing and switching.
+void print_json(projections::rebuild_outcome const& made, std::chrono::milliseconds took,
+                std::int64_t disk_bytes) {
+    auto const build_seconds = std::chrono::duration<double>(made.building).count();
+    boost::json::object const shown{
+        {"version", to_string(made.made)},
+        {"switched", made.switched},
+        {"events", made.events},
+        {"seconds", static_cast<double>(took.count()) / 1e3},
+        {"build_seconds", build_seconds},
+        {"events_per_second",
+         static_cast<std::int64_t>(static_cast<double>(made.events) / std::max(build_seconds, 1e-3))},
+        {"disk_bytes", disk_bytes},
+        {"differences", boost::json::value_from(made.differences)}};
+    fmt::print("{}\n", boost::json::serialize(shown));
 }
 
 int run_rebuild(command_options options) {
@@ -152,6 +173,10 @@ int run_rebuild(command_options options) {
     auto const took =
         std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - started);
     auto const version = to_string(made.made);
+    if (options.json) {
+        print_json(made, took, shown.disk_bytes());
+        return made.switched || options.no_switch ? succeeded : failed;
+    }
     for (auto const& each : made.differences) fmt::print("differs from the live version: {}\n", each);
     fmt::print("{} v{} was built in {}, with {} of disk at most\n", how.name, version, readable(took),
                fmt::format("{} MB", grouped(static_cast<std::uint64_t>(shown.disk_bytes() / 1'000'000))));
@@ -200,6 +225,7 @@ void add_rebuild(CLI::App& to, work& chosen) {
     build->add_flag("--no-switch", options->no_switch, "Leave it ready, and fed");
     build->add_flag("--accept-differences", options->rebuild.accepts_differences,
                     "Switch though rows differ from the live ones, as after a defect in the fold");
+    build->add_flag("--json", options->json, "Say how it went as a JSON object");
     build->add_flag("--no-migrate", options->no_migrate, "Leave the schema alone; see linkledger migrate");
     build->footer(
         "Clients read and write meanwhile. Ended or killed, it goes on where it was with the next call; drop "
