@@ -67,8 +67,14 @@ public:
     }
 
     std::unique_ptr<sql::connection> open_loader(std::string const& projection, build_id which) override {
-        auto loader = open_writer(projection, which);
-        loader->execute_script("PRAGMA cache_size=-65536; PRAGMA busy_timeout=30000;");
+        if (!which.is_first()) copy_form(projection, which);
+        sql::sqlite_options options;
+        options.synchronous = sql::sqlite_options::sync::normal;
+        options.busy_timeout = std::chrono::seconds{30};
+        auto loader = sql::open_sqlite(read_model_path(db_path_, projection, which), options);
+        // What an index is sorted by goes through files, whatever its size.
+        loader->execute_script(
+            "PRAGMA wal_autocheckpoint=16000; PRAGMA cache_size=-32768; PRAGMA temp_store=1;");
         return loader;
     }
 

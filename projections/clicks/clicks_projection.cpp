@@ -3,6 +3,9 @@
 
 #include "projections/clicks/clicks_projection.h"
 
+#include "projections/clicks/clicks_rebuild.h"
+#include "projections/clicks/clicks_rows.h"
+
 #include <algorithm>
 #include <array>
 #include <chrono>
@@ -20,12 +23,7 @@ using month = std::chrono::year_month;
 constexpr std::array<std::string_view, 3> types{"link.clicked", "clicks.settled", "click_details.erased"};
 constexpr std::array<std::string_view, 3> table_names{"clicks_v1", "settled_days_v1", "settled_hours_v1"};
 
-[[nodiscard]] sql::parameters to_row(decoded_event const& event, clicked const& click);
 void ensure_partitions(event_batch batch, sql::connection& in);
-void write(std::vector<sql::parameters>& rows, sql::connection& to);
-/// Whether rows that are there already lose what tells people apart.
-enum class earlier_rows { are_erased, are_left };
-void settle(std::vector<settled const*> const& days, earlier_rows how, sql::connection& in);
 void add_rows(event_batch batch, earlier_rows how, sql::connection& to);
 void erase_details(domain::uuid const& key, sql::connection& in);
 
@@ -48,57 +46,29 @@ void clicks_projection::apply(event_batch batch, sql::connection& transaction) {
     }
 }
 
+std::unique_ptr<sorted_fold> clicks_projection::create_sorted_fold(sql::dialect in) const {
+    // Rows in the order of their key are worth being sorted where the key cannot be made afterwards.
+    return in == sql::dialect::sqlite ? clicks::create_sorted_fold() : nullptr;
+}
+
 void clicks_projection::apply_in_any_order(event_batch batch, sql::connection& transaction) {
     add_rows(batch, earlier_rows::are_left, transaction);
 }
 
 namespace {
 
-void write(std::vector<sql::parameters>& rows, sql::connection& to) {
-    if (rows.empty()) return;
-    to.copy_rows("clicks_v1",
-                 {"id",          "link_id",    "workspace_id",    "clicked_at",   "visitor_id", "ip_address",
-                  "user_agent",  "referer",    "referer_domain",  "country_code", "region",     "city",
-                  "device_type", "browser",    "browser_version", "os",           "os_version", "is_bot",
-                  "utm_source",  "utm_medium", "utm_campaign",    "created_at"},
-                 rows);
-}
-
 void add_rows(event_batch batch, earlier_rows how, sql::connection& to) {
     std::vector<sql::parameters> rows;
     std::vector<settled const*> days;
     rows.reserve(batch.size());
     for (auto const* event : batch) {
-        if (auto const* click = std::get_if<clicked>(&event->event)) rows.push_back(to_row(*event, *click));
+        if (auto const* click = std::get_if<clicked>(&event->event))
+            rows.push_back(to_row(event->stored, *click));
         if (auto const* day = std::get_if<settled>(&event->event)) days.push_back(day);
     }
     if (!rows.empty() && to.dialect() == sql::dialect::postgresql) ensure_partitions(batch, to);
     write(rows, to);
     settle(days, how, to);
-}
-
-/// Uniques of days whose visitors are told apart for the last time stand in tables of their own from now on.
-void settle(std::vector<settled const*> const& days, earlier_rows how, sql::connection& in) {
-    if (days.empty()) return;
-    std::vector<sql::parameters> ranges, totals, hours;
-    for (auto const* day : days) {
-        auto const begins = domain::parse_timestamp(day->day + "T00:00:00Z");
-        if (!begins) continue;
-        ranges.push_back({day->link_id.value, *begins, *begins + std::chrono::days{1}});
-        totals.push_back({day->link_id.value, *begins, day->key_id, day->unique_clicks});
-        for (auto const& hour : day->hours)
-            hours.push_back({day->link_id.value, *begins + std::chrono::hours{hour.hour}, day->key_id,
-                             hour.unique_clicks});
-    }
-    if (how == earlier_rows::are_erased)
-        in.execute_values(
-            "UPDATE clicks_v1 SET visitor_id = NULL, ip_address = NULL, user_agent = NULL, referer = NULL "
-            "FROM {values} AS v WHERE clicks_v1.link_id = v.column1 AND clicks_v1.clicked_at >= v.column2 "
-            "AND clicks_v1.clicked_at < v.column3",
-            {"uuid", "timestamptz", "timestamptz"}, ranges);
-    in.copy_rows("settled_days_v1", {"link_id", "day", "key_id", "unique_clicks"}, totals);
-    if (!hours.empty())
-        in.copy_rows("settled_hours_v1", {"link_id", "hour", "key_id", "unique_clicks"}, hours);
 }
 
 /// Once more by the key, for rows that a rebuild loaded while the days were being settled.
@@ -112,36 +82,6 @@ void erase_details(domain::uuid const& key, sql::connection& in) {
                            "clicks_v1.clicked_at < "} +
                    next_day,
                {key});
-}
-
-sql::parameters to_row(decoded_event const& event, clicked const& click) {
-    static domain::click::clicked_personal const erased{};
-    auto const& body = event.stored.body;
-    auto const& personal = click.personal ? *click.personal : erased;
-    std::optional<std::string> visitor;
-    if (!personal.visitor.empty()) visitor = personal.visitor;
-    return {body.event_id,
-            click.link_id.value,
-            body.workspace_id,
-            body.occurred_at,
-            sql::bind(visitor),
-            sql::bind(personal.ip),
-            sql::bind(personal.user_agent),
-            sql::bind(personal.referer),
-            sql::bind(click.referer_domain),
-            sql::bind(click.country_code),
-            sql::bind(click.region),
-            sql::bind(click.city),
-            sql::bind(click.device_type),
-            sql::bind(click.browser),
-            sql::bind(click.browser_version),
-            sql::bind(click.os),
-            sql::bind(click.os_version),
-            click.is_bot,
-            sql::bind(click.utm_source),
-            sql::bind(click.utm_medium),
-            sql::bind(click.utm_campaign),
-            event.stored.recorded_at};
 }
 
 month month_of(timestamp at) {

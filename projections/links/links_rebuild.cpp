@@ -7,6 +7,7 @@
 #include "eventlog/json_fields.h"
 #include "projections/links/link_fold.h"
 #include "projections/links/visitor_key.h"
+#include "projections/rebuild/payload.h"
 #include "projections/sql_text.h"
 
 #include <algorithm>
@@ -25,44 +26,7 @@ enum kind : unsigned char { an_event = 1, counts = 2, a_settled_day = 3, a_visit
 constexpr std::size_t rows_at_once = 10'000;
 constexpr std::size_t hash_characters = 32;
 
-// ---- Payloads -------------------------------------------------------------------------------------------
-
-template <typename Number>
-void put(std::string& to, Number value) {
-    to.append(reinterpret_cast<char const*>(&value), sizeof value);
-}
-
-/// Reads what `put` wrote, in the same process or another on the same kind of machine.
-class payload_reader {
-public:
-    explicit payload_reader(std::string_view from) : left_(from) {}
-    template <typename Number>
-    Number number() {
-        Number value{};
-        auto const bytes = text(sizeof value);
-        std::memcpy(&value, bytes.data(), sizeof value);
-        return value;
-    }
-    std::string_view text(std::size_t size) {
-        if (size > left_.size())
-            throw sql::error{sql::error::kind::other, "a record of a rebuild is cut off"};
-        auto const taken = left_.substr(0, size);
-        left_.remove_prefix(size);
-        return taken;
-    }
-    std::string_view rest() { return text(left_.size()); }
-    [[nodiscard]] bool done() const { return left_.empty(); }
-
-private:
-    std::string_view left_;
-};
-
-std::string big_endian(std::int64_t number) {
-    std::string bytes(8, '\0');
-    for (int i = 7; i >= 0; --i, number >>= 8)
-        bytes[static_cast<std::size_t>(i)] = static_cast<char>(number & 0xFF);
-    return bytes;
-}
+// ---- Spreading ------------------------------------------------------------------------------------------
 
 /// A visitor's 32 hexadecimal characters as 16 bytes. False for another text, such as that of an old version.
 bool parse_hash(std::string_view text, std::array<unsigned char, 16>& into) {
@@ -78,8 +42,6 @@ bool parse_hash(std::string_view text, std::array<unsigned char, 16>& into) {
     }
     return true;
 }
-
-// ---- Spreading ------------------------------------------------------------------------------------------
 
 /// What counts of a click.
 struct click_facts {
