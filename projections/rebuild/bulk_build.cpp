@@ -160,9 +160,12 @@ private:
         std::atomic<std::int64_t> done = 0;
         with_.meter.note_trouble("making indexes");
         do_pieces(statements.size(), alone ? 1 : options_.jobs, with_.stop, [&](pieces& mine) {
-            auto const to = with_.store.open_loader(name_, which_);
+            std::unique_ptr<sql::connection> to;
             for (auto at = mine.next(); at; at = mine.next()) {
-                make_index(*to, statements[*at], places[*at]);
+                with_retries([&] {
+                    if (!to || !to->usable()) to = with_.store.open_loader(name_, which_);
+                    make_index(*to, statements[*at], places[*at]);
+                });
                 auto const before = plan_.head.last * (shares_.reading + shares_.combining) / 100;
                 with_.meter.set_done(before + (plan_.head.last - before) * ++done /
                                                   static_cast<std::int64_t>(statements.size()));
@@ -170,11 +173,17 @@ private:
         });
     }
 
+    /// In PostgreSQL one script, which is carried through though this process be killed; who goes on waits
+    /// for it.
     void make_index(sql::connection& to, std::string const& statement, std::int64_t number) {
         try {
+            if (!notes_.await(to, kind::index, number)) return;
+            if (to.dialect() == sql::dialect::postgresql) {
+                auto const done = notes_.drop_statement(kind::index, number);
+                return to.execute_script("SET LOCAL maintenance_work_mem = '64MB'; " + statement + "; " +
+                                         done);
+            }
             sql::transaction turn{to, sql::connection::access::write};
-            if (to.dialect() == sql::dialect::postgresql)
-                to.execute("SET LOCAL maintenance_work_mem = '64MB'");
             to.execute_script(statement);
             notes_.drop(to, kind::index, number);
             turn.commit();

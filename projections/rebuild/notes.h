@@ -36,6 +36,10 @@ public:
     [[nodiscard]] std::vector<std::string> values(sql::connection& in, kind what) const;
     void forget(sql::connection& in, kind what) const;
     void drop(sql::connection& in, kind what, std::int64_t number) const;
+    /// The same as text, for a script.
+    [[nodiscard]] std::string drop_statement(kind what, std::int64_t number) const;
+    /// Waits for who is about to drop a note. False: there is none (any more).
+    [[nodiscard]] bool await(sql::connection& in, kind what, std::int64_t number) const;
 
 private:
     std::string table_;
