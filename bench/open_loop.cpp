@@ -1,6 +1,6 @@
 // An open-loop load generator: requests leave at fixed times whatever the server does, and latency counts
 // from the time a request should have left, so that a stall shows in every request that it delayed
-// ("coordinated omission").
+// ("coordinated omission"). Redirects, or one command over and over.
 
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/connect.hpp>
@@ -37,14 +37,22 @@ struct options {
     double warm_up_seconds = 2;  ///< Sent, not counted.
     std::size_t connections = 64;
     std::string answered_to;  ///< A file for the time of each answer.
+    std::string post;         ///< A path that `body` is sent to; `{n}` in it is another number each time.
+    std::string body;
+    std::string key;
 };
 
 struct results {
     std::vector<std::uint32_t> latencies_us;
     std::vector<clock_type::time_point> answered_at;  ///< In order.
-    std::uint64_t sent = 0, answered = 0, not_3xx = 0, failed = 0;
+    std::uint64_t sent = 0, answered = 0, unwanted = 0, failed = 0;
     std::size_t waiting_max = 0;
 };
+
+/// The first digit of the answers that are wanted.
+int wanted_class(options const& of) {
+    return of.post.empty() ? 3 : 2;
+}
 
 /// Hands due requests to free connections; those that find none wait their turn, their clock running.
 class generator;
@@ -59,13 +67,14 @@ public:
         socket_.set_option(asio::ip::tcp::no_delay{true});
         incoming_.clear();
     }
-    void send(std::string const& request, clock_type::time_point due);
+    void send(std::string request, clock_type::time_point due);
 
 private:
     void read();
 
     asio::ip::tcp::socket socket_;
     generator& owner_;
+    std::string outgoing_;
     std::string incoming_;
     clock_type::time_point due_;
 };
@@ -99,7 +108,7 @@ public:
     void finished(std::shared_ptr<connection> one, clock_type::time_point due, int status) {
         ++out_.answered;
         if (!options_.answered_to.empty()) out_.answered_at.push_back(clock_type::now());
-        if (status < 300 || status > 399) ++out_.not_3xx;
+        if (status / 100 != wanted_class(options_)) ++out_.unwanted;
         if (due >= started_ + offset_of(warm_up_)) {
             auto const took = std::chrono::duration_cast<std::chrono::microseconds>(clock_type::now() - due);
             out_.latencies_us.push_back(static_cast<std::uint32_t>(std::max<std::int64_t>(0, took.count())));
@@ -144,9 +153,19 @@ private:
             free_.pop_back();
             auto const due = waiting_.front();
             waiting_.pop_front();
-            one->send(requests_[random_() % requests_.size()], due);
+            one->send(options_.post.empty() ? requests_[random_() % requests_.size()] : next_command(), due);
         }
         out_.waiting_max = std::max(out_.waiting_max, waiting_.size());
+    }
+
+    [[nodiscard]] std::string next_command() {
+        auto body = options_.body;
+        auto const at = body.find("{n}");
+        if (at != std::string::npos) body.replace(at, 3, std::to_string(++commands_));
+        return "POST " + options_.post + " HTTP/1.1\r\nHost: " + options_.host +
+               "\r\nAuthorization: Bearer " + options_.key +
+               "\r\nContent-Type: application/json\r\nContent-Length: " + std::to_string(body.size()) +
+               "\r\n\r\n" + body;
     }
 
     void release(std::shared_ptr<connection> one) {
@@ -164,13 +183,15 @@ private:
     std::deque<clock_type::time_point> waiting_;
     std::uint64_t total_ = 0, warm_up_ = 0;
     clock_type::time_point started_;
+    std::uint64_t commands_ = 0;
     std::minstd_rand random_{20'260'101};
     results out_;
 };
 
-void connection::send(std::string const& request, clock_type::time_point due) {
+void connection::send(std::string request, clock_type::time_point due) {
     due_ = due;
-    asio::async_write(socket_, asio::buffer(request),
+    outgoing_ = std::move(request);
+    asio::async_write(socket_, asio::buffer(outgoing_),
                       [self = shared_from_this()](boost::system::error_code const& error, std::size_t) {
                           if (error) return self->owner_.broke(self);
                           self->read();
@@ -219,6 +240,9 @@ options parse(int argc, char** argv) {
         if (name == "--seconds") made.seconds = std::atof(value.c_str());
         if (name == "--connections") made.connections = static_cast<std::size_t>(std::atol(value.c_str()));
         if (name == "--answered-to") made.answered_to = value;
+        if (name == "--post") made.post = value;
+        if (name == "--body") made.body = value;
+        if (name == "--key") made.key = value;
         if (name == "--path") made.paths.push_back(value);
         if (name == "--paths-from") {
             std::ifstream file{value};
@@ -232,10 +256,11 @@ options parse(int argc, char** argv) {
 
 int main(int argc, char** argv) {
     auto const wanted = parse(argc, argv);
-    if (wanted.paths.empty() || wanted.rate <= 0 || wanted.connections == 0) {
+    if ((wanted.paths.empty() && wanted.post.empty()) || wanted.rate <= 0 || wanted.connections == 0) {
         std::fprintf(
             stderr,
-            "usage: bench_open_loop --port P (--path /CODE | --paths-from FILE) [--rate 5000] [--seconds 10] "
+            "usage: bench_open_loop --port P (--path /CODE | --paths-from FILE | --post PATH --body JSON "
+            "--key KEY) [--rate 5000] [--seconds 10] "
             "[--connections 64] [--answered-to FILE]\nPrints one JSON object. Latency counts from the time "
             "of sending that the "
             "rate "
@@ -254,12 +279,12 @@ int main(int argc, char** argv) {
         }
         std::sort(out.latencies_us.begin(), out.latencies_us.end());
         std::printf(
-            "{\"rate\": %.0f, \"sent\": %lu, \"answered\": %lu, \"not_3xx\": %lu, \"failed\": %lu, "
+            "{\"rate\": %.0f, \"sent\": %lu, \"answered\": %lu, \"not_%dxx\": %lu, \"failed\": %lu, "
             "\"waiting_max\": "
             "%zu, \"p50_ms\": %.2f, \"p90_ms\": %.2f, \"p99_ms\": %.2f, \"p999_ms\": %.2f, \"max_ms\": "
             "%.2f}\n",
-            wanted.rate, out.sent, out.answered, out.not_3xx, out.failed, out.waiting_max,
-            percentile_ms(out.latencies_us, 0.5), percentile_ms(out.latencies_us, 0.9),
+            wanted.rate, out.sent, out.answered, wanted_class(wanted), out.unwanted, out.failed,
+            out.waiting_max, percentile_ms(out.latencies_us, 0.5), percentile_ms(out.latencies_us, 0.9),
             percentile_ms(out.latencies_us, 0.99), percentile_ms(out.latencies_us, 0.999),
             out.latencies_us.empty() ? 0 : out.latencies_us.back() / 1000.0);
         return out.answered == out.sent ? 0 : 1;
