@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <future>
 #include <set>
 
 namespace linkledger::projections {
@@ -16,6 +17,7 @@ namespace {
 struct column {
     std::string name;
     bool is_number = false;
+    bool is_text = false;
     bool operator<(column const& other) const { return name < other.name; }
 };
 
@@ -33,10 +35,13 @@ std::string base_of(std::string_view table) {
 
 std::vector<column> columns_of(sql::connection& in, std::string const& table) {
     bool const sqlite = in.dialect() == sql::dialect::sqlite;
-    auto const text = sqlite ? "SELECT name, type = 'INTEGER' FROM pragma_table_info($1)"
-                             : "SELECT attname, atttypid = 'bigint'::regtype FROM pg_attribute "
-                               "WHERE attrelid = to_regclass($1) AND attnum > 0 AND NOT attisdropped";
-    return in.query_all(text, {table}, [](sql::row const& r) { return column{r.text(0), r.boolean(1)}; });
+    auto const text =
+        sqlite ? "SELECT name, type = 'INTEGER', type = 'TEXT' FROM pragma_table_info($1)"
+               : "SELECT attname, atttypid = 'bigint'::regtype, atttypid = 'text'::regtype FROM pg_attribute "
+                 "WHERE attrelid = to_regclass($1) AND attnum > 0 AND NOT attisdropped";
+    return in.query_all(text, {table}, [](sql::row const& r) {
+        return column{r.text(0), r.boolean(1), r.boolean(2)};
+    });
 }
 
 std::vector<column> common_columns(std::vector<column> a, std::vector<column> b) {
@@ -68,28 +73,51 @@ summary sum_up_postgres(sql::connection& in, std::string const& table, std::vect
     return made;
 }
 
+/// A cell, so that no two rows look alike: what it is, how long it is, and it.
+void append_cell(std::string& to, sql::row const& r, int at, column const& of) {
+    if (r.is_null(at)) {
+        to += 'n';
+        return;
+    }
+    if (of.is_number) {
+        auto const number = r.integer(at);
+        to += 'i';
+        to.append(reinterpret_cast<char const*>(&number), sizeof number);
+        return;
+    }
+    auto const text = r.text(at);
+    auto const size = text.size();
+    to += 't';
+    to.append(reinterpret_cast<char const*>(&size), sizeof size);
+    to += text;
+}
+
 summary sum_up_sqlite(sql::connection& in, std::string const& table, std::vector<column> const& columns) {
-    std::string row_text;
-    for (auto const& each : columns)
-        row_text += (row_text.empty() ? "quote(" : " || ',' || quote(") + each.name + ")";
-    std::string sums;
+    std::string cells;
     for (auto const& each : columns) {
-        if (each.is_number) sums += ", " + each.name;
+        bool const plain = each.is_number || each.is_text;
+        cells += (cells.empty() ? "" : ", ") + (plain ? each.name : "quote(" + each.name + ")");
     }
     summary made;
     std::uint64_t hash = 0;
-    std::vector<std::int64_t> totals(static_cast<std::size_t>(
-        std::count_if(columns.begin(), columns.end(), [](column const& each) { return each.is_number; })));
-    in.query("SELECT " + row_text + sums + " FROM " + table, {}, [&](sql::row const& r) {
+    std::vector<std::int64_t> totals(columns.size());
+    std::string text;
+    in.query("SELECT " + cells + " FROM " + table, {}, [&](sql::row const& r) {
         ++made.rows;
-        auto const digest = eventlog::sha256(r.text(0));
+        text.clear();
+        for (std::size_t i = 0; i < columns.size(); ++i) {
+            auto const at = static_cast<int>(i);
+            append_cell(text, r, at, columns[i]);
+            if (columns[i].is_number) totals[i] += r.integer_or_null(at).value_or(0);
+        }
+        auto const digest = eventlog::sha256(text);
         std::uint64_t part = 0;
         std::memcpy(&part, digest.data(), sizeof part);
         hash += part;
-        int at = 1;
-        for (auto& total : totals) total += r.integer_or_null(at++).value_or(0);
     });
-    for (auto const total : totals) made.sums.push_back(std::to_string(total));
+    for (std::size_t i = 0; i < columns.size(); ++i) {
+        if (columns[i].is_number) made.sums.push_back(std::to_string(totals[i]));
+    }
     made.hash = std::to_string(hash);
     return made;
 }
@@ -124,8 +152,9 @@ std::vector<std::string> compare_builds(projection const& live_version, sql::con
             std::string const old_name{live_table};
             std::string const new_name{fresh_table};
             auto const columns = common_columns(columns_of(live, old_name), columns_of(fresh, new_name));
-            auto const before = sum_up(live, old_name, columns);
+            auto summed = std::async(std::launch::async, [&] { return sum_up(live, old_name, columns); });
             auto const after = sum_up(fresh, new_name, columns);
+            auto const before = summed.get();
             if (before != after) differences.push_back(describe(base_of(live_table), columns, before, after));
         }
     }
