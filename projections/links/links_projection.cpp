@@ -23,9 +23,10 @@ namespace events = domain::link;
 using domain::link_id;
 using domain::timestamp;
 
-constexpr std::array<std::string_view, 8> types{"link.created", "link.updated",  "link.disabled",
-                                                "link.enabled", "link.deleted",  "link.restored",
-                                                "link.clicked", "clicks.settled"};
+/// What there is most of comes first: databases compare in this order.
+constexpr std::array<std::string_view, 8> types{"link.clicked",  "link.created",  "link.updated",
+                                                "link.disabled", "link.enabled",  "link.deleted",
+                                                "link.restored", "clicks.settled"};
 constexpr std::array<std::string_view, 4> tables_of_v1{"links_v1", "link_visitors_v1", "tags_v1",
                                                        "link_tags_v1"};
 constexpr std::array<std::string_view, 4> tables_of_v2{"links_v2", "link_visitors_v2", "tags_v2",
