@@ -7,6 +7,7 @@
 #include "cli/terminal.h"
 #include "commands/erasure.h"
 #include "projections/erasure_receipt.h"
+#include "projections/rebuild/part_store.h"
 #include "projections/rewrite.h"
 
 #include <boost/json/object.hpp>
@@ -122,6 +123,7 @@ int erase(erase_options const& options) {
             answer.position)};
     if (options.rewrite) {
         fmt::print(stderr, "Rewriting the read models…\n");
+        projections::forget_parts(*open_read_store(from));
         projections::rewrite_read_models(from.on_postgresql() ? from.database_url : from.db_path,
                                          from.on_postgresql());
     }

@@ -47,9 +47,12 @@ public:
     }
     [[nodiscard]] std::int64_t size() const { return ::lseek(fd_, 0, SEEK_END); }
 
+    /// What is gone does not come back by waiting.
     [[noreturn]] static void fail(char const* what) {
-        throw sql::error{sql::error::kind::unavailable,
-                         std::string{"a part of a rebuild cannot be "} + what + ": " + std::strerror(errno)};
+        auto const kind = errno == ENOENT ? sql::error::kind::other : sql::error::kind::unavailable;
+        throw sql::error{kind, std::string{"a part of a rebuild cannot be "} + what + ": " +
+                                   std::strerror(errno) +
+                                   "; started again, it reads the log for what is missing"};
     }
 
 private:
@@ -132,6 +135,11 @@ std::string part_store::slice(std::int64_t range, part_slice const& which) const
 
 std::string part_store::path_of(std::int64_t range) const {
     return folder_ + "/" + std::to_string(range);
+}
+
+void forget_parts(read_store const& store) {
+    std::error_code ignored;
+    fs::remove_all(store.scratch_folder(), ignored);
 }
 
 std::int64_t part_bytes(read_store const& store, projection const& of, build_id which) {

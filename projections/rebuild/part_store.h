@@ -38,6 +38,10 @@ private:
     std::string folder_;
 };
 
+/// Removes what unfinished rebuilds sorted on this machine, since people's data are in it. One that is at it
+/// ends, and reads the log again when it is started once more.
+void forget_parts(read_store const& store);
+
 /// Bytes of the parts of a build that lie on this machine.
 [[nodiscard]] std::int64_t part_bytes(read_store const& store, projection const& of, build_id which);
 
