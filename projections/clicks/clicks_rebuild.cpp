@@ -22,6 +22,8 @@ public:
         return {.workspace = true, .personal = true};
     }
 
+    [[nodiscard]] work_shares shares() const override { return {28, 57}; }
+
     eventlog::result<void> spread(eventlog::recorded_event const& event, eventlog::keyring& keys,
                                   record_sink const& to) override {
         BOOST_OUTCOME_TRY(auto const decoded, eventlog::decode(event, keys));

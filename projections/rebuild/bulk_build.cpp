@@ -14,9 +14,11 @@
 #include "projections/rebuild/plan.h"
 #include "projections/rebuild/sorted_fold.h"
 
+#include <spdlog/spdlog.h>
+
 #include <algorithm>
+#include <chrono>
 #include <deque>
-#include <map>
 #include <mutex>
 
 namespace linkledger::projections {
@@ -25,24 +27,17 @@ namespace {
 using eventlog::position;
 using kind = rebuild_notes::kind;
 
-/// Of this many ranges two in hand are less than a hundredth of the work.
+/// Of this many ranges two in hand are less than a hundredth of the work. What a range holds in memory does
+/// not grow with the log.
 constexpr position ranges_min = 400;
 constexpr position range_events_min = 500;
-constexpr position range_events_max = 20'000;
+constexpr position range_events_max = 4'000;
+constexpr position sorted_range_events_max = 10'000;
 constexpr std::size_t apply_at_once = 4'000;
-/// Of the records of a stretch, which are sorted in memory at once: of so many stretches two in hand are less
-/// than a hundredth of the work.
-constexpr std::int64_t stretches_wanted = 90;
-constexpr std::int64_t stretch_bytes_min = 500'000;
-constexpr std::int64_t stretch_bytes_max = 8'000'000;
 
-/// The share of an event's work that reading it is, and combining, in hundredths; the rest is making indexes.
-struct work_shares {
-    std::int64_t reading;
-    std::int64_t combining;
-};
-constexpr work_shares sorted_shares{60, 30};
-constexpr work_shares row_shares{65, 0};
+/// What of a row is left to do until it stands in the indexes, in hundredths of reading an event and writing
+/// it.
+constexpr std::int64_t row_index_share = 35;
 
 class bulk_build {
 public:
@@ -54,15 +49,15 @@ public:
           with_(with),
           notes_(of),
           fold_(of.create_sorted_fold(with.store.dialect())),
-          shares_(fold_ ? sorted_shares : row_shares),
+          shares_(fold_ ? fold_->shares() : work_shares{}),
           pace_(options.rate_max) {}
 
     void run(eventlog::log_head const& head) {
         prepare(head);
-        scan();
+        timed("read", [&] { scan(); });
         if (fold_) {
             cut();
-            combine();
+            timed("combined", [&] { combine(); });
         }
         finish();
     }
@@ -103,7 +98,8 @@ private:
         plan_.head = head;
         plan_.range_events = options_.range_events > 0
                                  ? options_.range_events
-                                 : std::clamp(head.last / ranges_min, range_events_min, range_events_max);
+                                 : std::clamp(head.last / ranges_min, range_events_min,
+                                              fold_ ? sorted_range_events_max : range_events_max);
         parts_ = {with_.store, of_, which_, plan_.id};
         if (fold_) parts_.create();
         sql::transaction turn{in, sql::connection::access::write};
@@ -132,7 +128,7 @@ private:
 
     void finish() {
         auto const in = with_.store.open_loader(name_, which_);
-        make_indexes(*in);
+        timed("indexed", [&] { make_indexes(*in); });
         if (in->dialect() == sql::dialect::postgresql) {
             for (auto const table : of_.tables()) in->execute_script("ANALYZE " + std::string{table});
         }
@@ -166,7 +162,7 @@ private:
                     if (!to || !to->usable()) to = with_.store.open_loader(name_, which_);
                     make_index(*to, statements[*at], places[*at]);
                 });
-                auto const before = plan_.head.last * (shares_.reading + shares_.combining) / 100;
+                auto const before = fold_ ? combined_position() : read_position();
                 with_.meter.set_done(before + (plan_.head.last - before) * ++done /
                                                   static_cast<std::int64_t>(statements.size()));
             }
@@ -208,9 +204,16 @@ private:
                 todo.push_back(after);
         }
         scanned_ = done_events;
-        if (combined == 0)
-            with_.meter.enter(rebuild_phase::building, done_events * shares_.reading / 100, plan_.head.last);
+        if (!fold_) {
+            for (auto const& rows : notes_.values(*in, kind::range)) rows_ += std::stoll(rows);
+        }
+        if (combined == 0) with_.meter.enter(rebuild_phase::building, read_position(), plan_.head.last);
         do_pieces(todo.size(), options_.jobs, with_.stop, [&](pieces& mine) { scan_ranges(mine, todo); });
+    }
+
+    /// In events, as far as they are done with.
+    [[nodiscard]] position read_position() const {
+        return fold_ ? scanned_ * shares_.reading / 100 : scanned_ - rows_ * row_index_share / 100;
     }
 
     [[nodiscard]] position range_end(position after) const {
@@ -229,7 +232,8 @@ private:
                 scan_rows(*reader, *to, after);
             });
             auto const events = range_end(after) - after;
-            with_.meter.set_done((scanned_ += events) * shares_.reading / 100);
+            scanned_ += events;
+            with_.meter.set_done(read_position());
             pace_.spend(events, with_.stop);
         }
     }
@@ -273,8 +277,9 @@ private:
             for (std::size_t first = 0; first < batch.size(); first += apply_at_once)
                 of_.apply_in_any_order(
                     event_batch{batch}.subspan(first, std::min(apply_at_once, batch.size() - first)), to);
-            notes_.put(to, kind::range, after, "");
+            notes_.put(to, kind::range, after, std::to_string(batch.size()));
             transaction.commit();
+            rows_ += static_cast<std::int64_t>(batch.size());
         } catch (sql::error const& refused) {
             if (refused.what_kind() == sql::error::kind::constraint) throw must_fold_in_order{refused.what()};
             throw;
@@ -303,7 +308,8 @@ private:
             marks_.emplace(after, read_marks(parts_.marks(after)));
         auto stored = notes_.values(*in, kind::cut);
         if (stored.empty()) {
-            stored = choose_cuts();
+            for (auto const& key : choose_cuts(marks_, fold_->last_kind()))
+                stored.emplace_back(reinterpret_cast<char const*>(key.bytes.data()), key.bytes.size());
             sql::transaction turn{*in, sql::connection::access::write};
             std::int64_t number = 0;
             for (auto const& each : stored) notes_.put(*in, kind::cut, number++, each);
@@ -314,31 +320,6 @@ private:
             std::memcpy(key.bytes.data(), each.data(), std::min(each.size(), key.bytes.size()));
             cuts_.push_back(key);
         }
-    }
-
-    /// The first one is before all records, so that there is always one.
-    [[nodiscard]] std::vector<std::string> choose_cuts() const {
-        std::vector<record_key> keys;
-        std::int64_t bytes = 0;
-        for (auto const& [after, marks] : marks_) {
-            for (auto const& mark : marks) keys.push_back(mark.key);
-            keys.pop_back();
-            bytes += marks.back().offset;
-        }
-        std::sort(keys.begin(), keys.end());
-        auto const last_kind = fold_->last_kind();
-        auto const stretch_bytes = std::clamp(bytes / stretches_wanted, stretch_bytes_min, stretch_bytes_max);
-        std::set<record_key> chosen{record_key{}};
-        auto const stretches = static_cast<std::size_t>(std::max<std::int64_t>(bytes / stretch_bytes, 1));
-        for (std::size_t i = 1; i < stretches && !keys.empty(); ++i) {
-            auto const key = keys[i * keys.size() / stretches];
-            // What a subject begins with stays together.
-            chosen.insert(key.kind() == last_kind ? key : record_key{key.subject(), 0});
-        }
-        std::vector<std::string> cuts;
-        for (auto const& key : chosen)
-            cuts.emplace_back(reinterpret_cast<char const*>(key.bytes.data()), key.bytes.size());
-        return cuts;
     }
 
     void combine() {
@@ -436,6 +417,14 @@ private:
         if (with_.stop) throw rebuild_interrupted{};
     }
 
+    template <typename Work>
+    void timed(char const* what, Work const& work) const {
+        auto const started = std::chrono::steady_clock::now();
+        work();
+        std::chrono::duration<double> const took = std::chrono::steady_clock::now() - started;
+        spdlog::debug("rebuild of {} v{}: {} in {:.2f} s", name_, to_string(which_), what, took.count());
+    }
+
     projection& of_;
     build_id which_;
     std::string name_;
@@ -448,8 +437,9 @@ private:
     pace pace_;
     build_plan plan_;
     std::atomic<position> scanned_ = 0;
+    std::atomic<std::int64_t> rows_ = 0;
     std::atomic<std::int64_t> combined_ = 0;
-    std::map<position, std::vector<part_mark>> marks_;
+    marks_of_parts marks_;
     std::vector<record_key> cuts_;
     std::mutex write_mutex_;
 };

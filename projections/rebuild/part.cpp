@@ -7,8 +7,14 @@ namespace {
 
 constexpr std::size_t key_bytes = sizeof(record_key::bytes);
 constexpr std::size_t header_bytes = key_bytes + sizeof(std::uint32_t);
-/// A stretch's slice of a part is a few times as long, and what it reads too much no more than this.
-constexpr std::size_t mark_every = 2'048;
+/// Of a part, so that a stretch's slice of it is not much longer than what is wanted; what they take in
+/// memory depends on the number of parts alone.
+constexpr std::size_t marks_wanted = 512;
+constexpr std::size_t mark_every_min = 1'024;
+
+constexpr std::int64_t stretches_wanted = 90;
+constexpr std::int64_t stretch_bytes_min = 500'000;
+constexpr std::int64_t stretch_bytes_max = 2'000'000;
 
 record read_record(std::string_view bytes, std::size_t at, std::size_t& next) {
     record made;
@@ -46,6 +52,7 @@ part_builder::part part_builder::take() {
               [keys](std::size_t a, std::size_t b) { return record_key::is_before(keys + a, keys + b); });
     part made;
     made.bytes.reserve(bytes_.size());
+    std::size_t const mark_every = std::max(bytes_.size() / marks_wanted, mark_every_min);
     std::size_t next_mark = 0;
     char const* last = nullptr;
     for (auto const place : places_) {
@@ -76,6 +83,26 @@ std::vector<part_mark> read_marks(std::string_view bytes) {
         std::memcpy(&mark.offset, bytes.data() + at + key_bytes, sizeof mark.offset);
     }
     return marks;
+}
+
+std::set<record_key> choose_cuts(marks_of_parts const& parts, unsigned char last_kind) {
+    std::vector<record_key> keys;
+    std::int64_t bytes = 0;
+    for (auto const& [range, marks] : parts) {
+        if (marks.empty()) continue;
+        for (auto const& mark : marks) keys.push_back(mark.key);
+        keys.pop_back();
+        bytes += marks.back().offset;
+    }
+    std::sort(keys.begin(), keys.end());
+    auto const stretch_bytes = std::clamp(bytes / stretches_wanted, stretch_bytes_min, stretch_bytes_max);
+    auto const stretches = static_cast<std::size_t>(std::max<std::int64_t>(bytes / stretch_bytes, 1));
+    std::set<record_key> chosen{record_key{}};
+    for (std::size_t i = 1; i < stretches && !keys.empty(); ++i) {
+        auto const key = keys[i * keys.size() / stretches];
+        chosen.insert(key.kind() == last_kind ? key : record_key{key.subject(), 0});
+    }
+    return chosen;
 }
 
 part_slice find_slice(std::vector<part_mark> const& marks, std::optional<record_key> const& from,

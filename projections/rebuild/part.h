@@ -6,7 +6,9 @@
 
 #include <cstdint>
 #include <deque>
+#include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -30,13 +32,21 @@ private:
     std::vector<std::size_t> places_;
 };
 
-/// Every 2 KB or so: which key stands where in a part.
+/// Some hundred times in a part: which key stands where.
 struct part_mark {
     record_key key;
     std::int64_t offset = 0;
 };
 /// The first mark is that of the first record; the last one ends the part, with a key behind all.
 [[nodiscard]] std::vector<part_mark> read_marks(std::string_view bytes);
+
+/// By number of the range.
+using marks_of_parts = std::map<std::int64_t, std::vector<part_mark>>;
+
+/// Keys between which there are stretches of about the same size, small enough for memory, and so many that
+/// one is less than a hundredth of the work. The first one is before all records, so that there is always
+/// one. Records of `last_kind` are parted from others of their subject, which stay together.
+[[nodiscard]] std::set<record_key> choose_cuts(marks_of_parts const& parts, unsigned char last_kind);
 
 /// Which bytes of a part have all records from `from` to before `to` (none: to its end), and some more.
 struct part_slice {

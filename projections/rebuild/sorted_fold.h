@@ -63,11 +63,19 @@ struct record {
 /// Takes a record; the payload is copied.
 using record_sink = std::function<void(record_key const&, std::string_view)>;
 
+/// The share of an event's work that reading it is, and combining, in hundredths; the rest is making indexes.
+/// For the time left, that is: as it was measured.
+struct work_shares {
+    std::int64_t reading = 60;
+    std::int64_t combining = 30;
+};
+
 /// Used by one thread; each has its own.
 class sorted_fold {
 public:
     virtual ~sorted_fold() = default;
     [[nodiscard]] virtual eventlog::bulk_fields fields() const = 0;
+    [[nodiscard]] virtual work_shares shares() const { return {}; }
 
     /// What an event contributes. `corrupted`: it does not decode; then the projection is rebuilt in order,
     /// with the event parked.
