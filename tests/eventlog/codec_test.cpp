@@ -48,6 +48,29 @@ TEST(Encode, WritesWhatAVisitorSentAsStorableText) {
     EXPECT_EQ(std::get<domain::click::clicked>(event.value()).utm_source, "a\uFFFDb\uFFFD");
 }
 
+TEST(Decode, GivesTheSameForOurOwnFormAndForAnyOther) {
+    domain::link::updated updated;
+    updated.before.title.emplace("a");
+    updated.after.title.emplace(std::nullopt);
+    updated.after.max_clicks.emplace(0);
+    updated.after.tags = std::vector<std::string>{"x", "y"};
+    updated.after.expires_at.emplace(domain::from_unix_us(1'700'000'000'000'001));
+    domain::click::clicked click;
+    click.short_code = "abc";
+    click.country_code = "DE";
+    click.is_bot = true;
+    for (domain::event const& event : {domain::event{updated}, domain::event{click}}) {
+        auto const encoded = encode(event);
+        auto other = encoded.data;
+        other.insert(1, " ");
+        auto const own = decode(encoded.type, encoded.schema_version, encoded.data, std::nullopt);
+        auto const parsed = decode(encoded.type, encoded.schema_version, other, std::nullopt);
+        ASSERT_TRUE(own && parsed);
+        EXPECT_EQ(own.value(), event);
+        EXPECT_EQ(parsed.value(), event);
+    }
+}
+
 TEST(Decode, IgnoresFieldsOfTheFuture) {
     std::string data{a_click};
     data.insert(1, R"("future":{"deep":[1]},"personal":"not here",)");

@@ -101,6 +101,34 @@ TEST(PostgresConnection, CopiesRowsOfEveryType) {
     EXPECT_EQ(nulls, 2);
 }
 
+TEST(PostgresConnection, CopiesManyRowsInOneGoAndNoneWhenOneIsRefused) {
+    auto const db = connect(database());
+    db->execute_script(
+        "CREATE TEMP TABLE many (n bigint PRIMARY KEY, id uuid, small integer, label text, body jsonb, at "
+        "timestamptz, flag boolean, raw bytea, ratio double precision)");
+    std::vector<std::string> const columns{"n", "id", "small", "label", "body", "at", "flag", "raw", "ratio"};
+    std::vector<sql::parameters> rows;
+    for (std::int64_t n = 0; n < 5'000; ++n)
+        rows.push_back({n, some_id, std::int64_t{7}, std::string{"a\\b\td"},
+                        std::string{R"({"k": [1, null]})"}, some_time, true,
+                        sql::blob{std::string("\0\1", 2)}, 0.25});
+    rows.push_back(
+        {std::int64_t{5'000}, nullptr, nullptr, nullptr, nullptr, nullptr, nullptr, nullptr, nullptr});
+    db->copy_rows("many", columns, rows);
+    auto const right = db->query_one(
+        "SELECT count(*) FROM many WHERE n < 5000 AND id = $1 AND small = 7 AND label = $2 AND body->'k'->>0 "
+        "= "
+        "'1' AND at = $3 AND flag AND raw = $4 AND ratio = 0.25",
+        {some_id, std::string{"a\\b\td"}, some_time, sql::blob{std::string("\0\1", 2)}},
+        [](sql::row const& r) { return r.integer(0); });
+    EXPECT_EQ(right, 5'000);
+    EXPECT_EQ(kind_thrown_by([&] { db->copy_rows("many", columns, rows); }), error::kind::constraint);
+    EXPECT_TRUE(db->usable());
+    auto const count =
+        db->query_one("SELECT count(*) FROM many", {}, [](sql::row const& r) { return r.integer(0); });
+    EXPECT_EQ(count, 5'001);
+}
+
 TEST(PostgresConnection, UpdatesFromATableOfValues) {
     auto const db = connect(database());
     db->execute_script(

@@ -2,11 +2,16 @@
 
 #include "eventlog/json_fields.h"
 #include "projections/rebuild/part.h"
+#include "projections/rebuild/part_store.h"
+#include "projections/rebuild/payload.h"
 #include "projections/rebuild/pieces.h"
+#include "projections/registry.h"
+#include "tests/support/temp_folder.h"
 
 #include <gmock/gmock.h>
 
 #include <algorithm>
+#include <filesystem>
 #include <random>
 
 namespace linkledger::projections {
@@ -67,6 +72,49 @@ TEST(Parts, OfNothingAreEmpty) {
     auto const part = builder.take();
     EXPECT_TRUE(part.bytes.empty());
     EXPECT_EQ(find_slice(read_marks(part.marks), std::nullopt, std::nullopt).size, 0);
+}
+
+TEST(PartStore, KeepsWholePartsAndForgetsHalfOnes) {
+    test::temp_folder folder;
+    auto const store = create_sqlite_read_store(folder.file("linkledger.db"));
+    auto const of = std::move(create_all().front());
+    part_store const parts{*store, *of, 1, domain::uuid{}};
+    parts.create();
+    part_builder builder;
+    for (std::uint32_t i = 0; i < 500; ++i) builder.add(key_of(i, 1, i), std::string(i % 20, 'x'));
+    auto const made = builder.take();
+    parts.put(0, made);
+    parts.put(700, made);
+    EXPECT_THAT(parts.ranges(), testing::ElementsAre(0, 700));
+    EXPECT_EQ(parts.marks(700), made.marks);
+    EXPECT_EQ(parts.slice(700, {37, 100}), made.bytes.substr(37, 100));
+    EXPECT_GT(part_bytes(*store, *of, 1), static_cast<std::int64_t>(2 * made.bytes.size()));
+
+    // What a power cut leaves.
+    for (auto const& each : std::filesystem::recursive_directory_iterator{store->scratch_folder()})
+        if (each.path().filename() == "700") std::filesystem::resize_file(each, 300);
+    EXPECT_THAT(parts.ranges(), testing::ElementsAre(0));
+    parts.remove();
+    EXPECT_THAT(parts.ranges(), testing::IsEmpty());
+    EXPECT_FALSE(std::filesystem::exists(store->scratch_folder()));
+}
+
+TEST(Payload, GivesARowAsItWas) {
+    sql::parameters const row{nullptr,
+                              true,
+                              std::int64_t{-5},
+                              0.5,
+                              std::string("a\0b", 3),
+                              sql::blob{"bytes"},
+                              domain::uuid{{1, 2, 3}},
+                              domain::from_unix_us(1'700'000'000'000'001)};
+    std::string bytes;
+    put_row(bytes, row);
+    payload_reader from{bytes};
+    EXPECT_EQ(read_row(from), row);
+    EXPECT_TRUE(from.done());
+    payload_reader cut{std::string_view{bytes}.substr(0, bytes.size() - 1)};
+    EXPECT_THROW((void)read_row(cut), sql::error);
 }
 
 TEST(PlainFields, AreFoundByNameWithoutReadingTheRest) {
