@@ -58,8 +58,8 @@ rebuild() { # NAME [OPTIONS…]
     wait "$watcher"
     [[ $(jq '.differences | length' "$folder/out") == 0 ]] || fail "the rebuild of $1 differs: $(jq -c .differences "$folder/out")"
     rate=$(jq .events_per_second "$folder/out")
-    build_seconds=$(jq .build_seconds "$folder/out")
-    whole_seconds=$(jq .seconds "$folder/out")
+    build_seconds=$(jq '.build_seconds * 10 | round / 10' "$folder/out")
+    whole_seconds=$(jq '.seconds * 10 | round / 10' "$folder/out")
     memory=$(awk '{printf "%d", $1 / 1024}' "$folder/time")
 }
 
@@ -80,7 +80,7 @@ measure_rates() { # sqlite|postgresql
 
 # The same in SQL, of the same events, with the same indexes.
 measure_sql() {
-    local took name from columns mine
+    local took name from columns mine month statement indexes
     took=$(psql_seconds -c "
         CREATE TABLE by_country AS SELECT link_id, sum(n)::bigint AS total, jsonb_object_agg(country, n) FILTER (WHERE country IS NOT NULL) AS countries
             FROM (SELECT data::json->>'link_id' AS link_id, data::json->>'country_code' AS country, count(*) AS n FROM events
@@ -107,8 +107,9 @@ measure_sql() {
         if [[ $name == clicks ]]; then
             psql_seconds -c "CREATE TABLE copied_clicks (LIKE $from) PARTITION BY RANGE (clicked_at)" >/dev/null
             for month in -2 -1 0 1; do
-                psql_seconds -c "SELECT format('CREATE TABLE copied_clicks_%s PARTITION OF copied_clicks FOR VALUES FROM (%L) TO (%L)', to_char(m, 'YYYY_MM'), m, m + interval '1 month')
-                    FROM (SELECT date_trunc('month', now()) + interval '$month month' AS m) AS x \\gexec" >/dev/null
+                statement=$(query "SELECT format('CREATE TABLE copied_clicks_%s PARTITION OF copied_clicks FOR VALUES FROM (%L) TO (%L)', to_char(m, 'YYYY_MM'), m, m + interval '1 month')
+                    FROM (SELECT date_trunc('month', now()) + interval '$month month' AS m) AS x")
+                psql_seconds -c "$statement" >/dev/null
             done
             indexes="ALTER TABLE copied_clicks ADD PRIMARY KEY (link_id, clicked_at, id); CREATE INDEX ON copied_clicks (visitor_id, clicked_at DESC)"
         else
