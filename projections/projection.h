@@ -29,6 +29,7 @@ struct decoded_event {
 /// the decoded events of a page and each takes its own of them.
 using event_batch = std::span<decoded_event const* const>;
 
+class memory_fold;
 class sorted_fold;
 
 /// Effects and checkpoint commit in one transaction, so every event is applied exactly once. No side effects
@@ -66,6 +67,9 @@ public:
     /// What events contribute is sorted by what it concerns, and each row written once
     /// (projections/rebuild/sorted_fold.h); null: not offered for this database. Preferred to ranges.
     [[nodiscard]] virtual std::unique_ptr<sorted_fold> create_sorted_fold(sql::dialect in) const;
+    /// Rows are few beside the events, and are kept in memory until the last (projections/memory_fold.h);
+    /// null: not offered. Replays do so.
+    [[nodiscard]] virtual std::unique_ptr<memory_fold> create_memory_fold() const;
 };
 
 }  // namespace linkledger::projections

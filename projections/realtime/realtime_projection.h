@@ -16,6 +16,7 @@ public:
         return std::chrono::milliseconds{10};
     }
     void apply(event_batch batch, sql::connection& transaction) override;
+    [[nodiscard]] std::unique_ptr<memory_fold> create_memory_fold() const override;
 };
 
 }  // namespace linkledger::projections::realtime

@@ -219,7 +219,8 @@ redis_writer::table_state redis_writer::read_table(eventlog::position after) {
     table_state found;
     store_.read("realtime", [&](snapshot const& now) {
         auto const checkpoint = now.rows.query_one(
-            "SELECT log_id, epoch, position FROM projection_checkpoints WHERE name = 'realtime' AND version = $1",
+            "SELECT log_id, epoch, position FROM projection_checkpoints WHERE name = 'realtime' AND version "
+            "= $1",
             {std::int64_t{now.build.version}}, [&](sql::row const& r) {
                 // Counters of another version or build are others: a switch fills Redis anew.
                 auto const version = now.build.version + builds_apart * (now.build.build - 1);
