@@ -90,7 +90,11 @@ public:
 /// `data/linkledger.links-v1.db`, its second build `data/linkledger.links-v1.2.db`.
 [[nodiscard]] std::string read_model_path(std::string const& db_path, std::string const& projection,
                                           build_id which);
-[[nodiscard]] std::unique_ptr<read_store> create_sqlite_read_store(std::string const& db_path);
+/// Whether what is written has to outlive the machine's failure. What is `brief` may be damaged by a power
+/// cut, though not by the end of the process: whoever fills it starts over then.
+enum class lifetime { lasting, brief };
+[[nodiscard]] std::unique_ptr<read_store> create_sqlite_read_store(std::string const& db_path,
+                                                                   lifetime rows = lifetime::lasting);
 /// `scratch_folder`: empty: one among the machine's temporary files.
 [[nodiscard]] std::unique_ptr<read_store> create_postgres_read_store(std::string const& url,
                                                                      std::string scratch_folder = {});

@@ -26,10 +26,10 @@ struct replay_outcome {
 };
 
 /// Fills every read model from the log up to `until`, as a rebuild does (rebuild/bulk_build.h), into files of
-/// a folder beside `into`
-/// (`<into>.unfinished`), then makes one file of them. Killed at any moment and started again with the same
-/// file and position it goes on where it was; a folder of another log or position is a failure that says so.
-/// The result appears under its name when it is complete.
+/// a folder beside `into` (`<into>.unfinished`), then makes one file of them. Killed at any moment and
+/// started again with the same file and position it goes on where it was, unless the machine was started
+/// anew, too: unfinished work is not synced. A folder of another log or position is a failure that says so.
+/// The result appears under its name when it is complete and on the disk.
 ///
 /// Tables have their names (`links_v1`) and views without the version (`links`); `replay` has a row that says
 /// which log, up to where, when and by what.

@@ -1,13 +1,19 @@
 #include "projections/replay_file.h"
 
 #include "eventlog/crypto.h"
-#include "projections/read_store.h"
-#include "projections/registry.h"
+#include "eventlog/sql/connection.h"
 
+#include <spdlog/spdlog.h>
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <algorithm>
 #include <filesystem>
+#include <memory>
+#include <optional>
 #include <set>
 #include <string_view>
-#include <vector>
 
 namespace linkledger::projections {
 namespace {
@@ -40,34 +46,58 @@ std::string plain_name(std::string const& table) {
     return versioned ? table.substr(0, end) : std::string{};
 }
 
+void sync(std::string const& path, int flags) {
+    int const file = ::open(path.c_str(), flags | O_CLOEXEC);
+    bool const synced = file >= 0 && ::fsync(file) == 0;
+    if (file >= 0) ::close(file);
+    if (!synced) throw sql::error{sql::error::kind::unavailable, path + " cannot be sent to the disk"};
+}
+
+/// Nobody sees the file before it is whole, and it is synced then.
+std::unique_ptr<sql::connection> open_alone(std::string const& path) {
+    sql::sqlite_options options;
+    options.synchronous = sql::sqlite_options::sync::normal;
+    auto file = sql::open_sqlite(path, options);
+    file->execute_script("PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF; PRAGMA cache_size=-65536;");
+    return file;
+}
+
+void leave_wal_mode(std::string const& path) {
+    auto const file = open_alone(path);
+    auto const mode = file->query_one("PRAGMA journal_mode", {}, [](sql::row const& r) { return r.text(0); });
+    if (mode == "wal") throw sql::error{sql::error::kind::unavailable, path + " is in use"};
+}
+
 class replay_file {
 public:
-    explicit replay_file(std::string const& path) : path_(path) {
+    /// Takes `base` over.
+    replay_file(std::string const& base, std::string const& path) : path_(path) {
         for (auto const* const suffix : {"", "-wal", "-shm", "-journal"})
             std::filesystem::remove(path_ + suffix);
-        sql::sqlite_options options;
-        options.synchronous = sql::sqlite_options::sync::normal;
-        file_ = sql::open_sqlite(path_, options);
-        // Nobody sees it before it is whole, and then it is synced under its name.
-        file_->execute_script("PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF; PRAGMA cache_size=-65536;");
+        leave_wal_mode(base);
+        std::filesystem::rename(base, path_);
+        file_ = open_alone(path_);
+        file_->execute("DROP TABLE IF EXISTS schema_migrations");
+        file_->query("SELECT name FROM sqlite_master WHERE type = 'table'", {},
+                     [&](sql::row const& r) { add_table(r.text(0)); });
+        for (auto const& table : tables_) show(table, count(table));
     }
 
     void add(std::string const& part) {
         file_->execute("ATTACH DATABASE $1 AS part", {part});
-        std::vector<std::string> indexes;
-        for (auto const& object : objects_of(*file_)) {
-            if (object.type == "index") {
-                indexes.push_back(object.sql);
-                continue;
-            }
-            if (!is_shared(object.name) || shared_.insert(object.name).second) file_->execute(object.sql);
-            copied_ +=
-                file_->execute("INSERT INTO main." + object.name + " SELECT * FROM part." + object.name);
-            auto const plain = plain_name(object.name);
-            if (!plain.empty()) file_->execute("CREATE VIEW " + plain + " AS SELECT * FROM " + object.name);
+        auto const objects = objects_of(*file_);
+        // With the same indexes on both sides SQLite copies them as they are, which is faster than making
+        // them.
+        for (auto const& object : objects) {
+            bool const is_there = is_shared(object.name) && tables_.contains(object.name);
+            if (!is_there) file_->execute(object.sql);
         }
-        // An index is made faster of a table that is there than with it.
-        for (auto const& index : indexes) file_->execute(index);
+        for (auto const& object : objects) {
+            if (object.type != "table") continue;
+            auto const rows =
+                file_->execute("INSERT INTO main." + object.name + " SELECT * FROM part." + object.name);
+            if (add_table(object.name)) show(object.name, rows);
+        }
         file_->execute("DETACH DATABASE part");
     }
 
@@ -86,21 +116,36 @@ public:
 
     replay_outcome finish() {
         replay_outcome made;
-        made.rows = copied_;
-        made.parked = file_
-                          ->query_one("SELECT count(*) FROM parked_events", {},
-                                      [](sql::row const& r) { return r.integer(0); })
-                          .value_or(0);
+        made.rows = rows_;
+        made.parked = count("parked_events");
         file_->query("PRAGMA journal_mode=DELETE", {}, [](sql::row const&) {});
         file_.reset();
+        spdlog::debug("replay: the file is whole");
+        sync(path_, O_RDWR);
         return made;
     }
 
 private:
+    /// False: it was there.
+    bool add_table(std::string const& name) {
+        return !name.starts_with("sqlite_") && tables_.insert(name).second;
+    }
+    void show(std::string const& table, std::int64_t rows) {
+        if (is_shared(table)) return;
+        rows_ += rows;
+        auto const plain = plain_name(table);
+        if (!plain.empty()) file_->execute("CREATE VIEW " + plain + " AS SELECT * FROM " + table);
+    }
+    std::int64_t count(std::string const& table) {
+        return file_
+            ->query_one("SELECT count(*) FROM " + table, {}, [](sql::row const& r) { return r.integer(0); })
+            .value_or(0);
+    }
+
     std::string path_;
     std::unique_ptr<sql::connection> file_;
-    std::set<std::string> shared_;
-    std::int64_t copied_ = 0;
+    std::set<std::string> tables_;
+    std::int64_t rows_ = 0;
 };
 
 /// Of the last event that a projection moved past.
@@ -118,19 +163,22 @@ std::optional<eventlog::timestamp> newest_time(std::string const& file,
 
 }  // namespace
 
-replay_outcome make_replay_file(read_store& store, std::string const& files, std::string const& to,
+replay_outcome make_replay_file(std::vector<std::string> parts, std::string const& to,
                                 eventlog::log_head const& log, replay_options const& options) {
-    replay_file made{to};
     std::optional<eventlog::timestamp> recorded_at;
-    for (auto const& name : projection_names()) {
-        build_id live;
-        store.read(name, [&](snapshot const& now) { live = now.build; });
-        auto const part = read_model_path(files, name, live);
-        made.add(part);
-        recorded_at = newest_time(part, recorded_at);
-    }
+    for (auto const& part : parts) recorded_at = newest_time(part, recorded_at);
+    auto const size_of = [](std::string const& path) { return std::filesystem::file_size(path); };
+    auto const base = std::max_element(parts.begin(), parts.end(),
+                                       [&](auto const& a, auto const& b) { return size_of(a) < size_of(b); });
+    replay_file made{*base, to};
+    for (auto const& part : parts)
+        if (part != *base) made.add(part);
     made.describe(log, options, recorded_at);
     return made.finish();
+}
+
+void sync_folder(std::string const& path) {
+    sync(path.empty() ? "." : path, O_RDONLY | O_DIRECTORY);
 }
 
 }  // namespace linkledger::projections

@@ -43,8 +43,9 @@ std::string stem_of(std::string const& db_path) {
 
 class sqlite_read_store final : public read_store {
 public:
-    explicit sqlite_read_store(std::string db_path)
+    sqlite_read_store(std::string db_path, lifetime rows)
         : db_path_(std::move(db_path)),
+          rows_(rows),
           control_path_(stem_of(db_path_) + ".projections" + std::string{extension}),
           control_(opener(control_path_), control_readers) {}
 
@@ -53,16 +54,15 @@ public:
     std::unique_ptr<sql::connection> open_writer(std::string const& projection, build_id which) override {
         auto const path = read_model_path(db_path_, projection, which);
         if (!which.is_first()) copy_form(projection, which);
-        static sql::sqlite::paced_vfs const paced{""};
-        static sql::sqlite::wal_buffer const buffered{paced.name()};
         sql::sqlite_options options;
         options.synchronous = sql::sqlite_options::sync::normal;
-        options.vfs = buffered.name();
+        options.vfs = writing_vfs();
         auto writer = sql::open_sqlite(path, options);
         // Clicks of many links dirty a page each. With 64 MB of WAL between its checkpoints a page is written
         // back once for many batches.
         writer->execute_script(
             "PRAGMA wal_autocheckpoint=16000; PRAGMA cache_size=-16384; PRAGMA temp_store=2;");
+        if (rows_ == lifetime::brief) writer->execute_script("PRAGMA synchronous=OFF");
         return writer;
     }
 
@@ -168,6 +168,14 @@ private:
         };
     }
 
+    /// What lasts is synced in pieces while it is written; of what does not, nothing is.
+    [[nodiscard]] std::string const& writing_vfs() const {
+        static sql::sqlite::paced_vfs const paced{""};
+        static sql::sqlite::wal_buffer const lasting{paced.name()};
+        static sql::sqlite::wal_buffer const brief{""};
+        return rows_ == lifetime::lasting ? lasting.name() : brief.name();
+    }
+
     pool_pointer pool_of(std::string const& projection, build_id which) {
         std::lock_guard const lock{mutex_};
         auto& pool = pools_[{projection, which}];
@@ -205,6 +213,7 @@ private:
     }
 
     std::string db_path_;
+    lifetime rows_;
     std::string control_path_;
     reader_pool control_;
     std::mutex mutex_;
@@ -217,8 +226,8 @@ std::string read_model_path(std::string const& db_path, std::string const& proje
     return stem_of(db_path) + "." + projection + "-v" + to_string(which) + std::string{extension};
 }
 
-std::unique_ptr<read_store> create_sqlite_read_store(std::string const& db_path) {
-    return std::make_unique<sqlite_read_store>(db_path);
+std::unique_ptr<read_store> create_sqlite_read_store(std::string const& db_path, lifetime rows) {
+    return std::make_unique<sqlite_read_store>(db_path, rows);
 }
 
 }  // namespace linkledger::projections

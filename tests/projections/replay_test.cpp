@@ -42,6 +42,12 @@ protected:
         std::sort(rows.begin(), rows.end());
         return rows;
     }
+    /// How tables and indexes are made, those of SQLite itself by name.
+    std::vector<std::string> schema_of(sql::connection& in, std::string const& table) {
+        return in.query_all(
+            "SELECT name || ' ' || coalesce(sql, '') FROM sqlite_master WHERE tbl_name = $1 ORDER BY name",
+            {table}, [](sql::row const& r) { return r.text(0); });
+    }
     std::int64_t count(sql::connection& in, std::string const& table) {
         return *in.query_one("SELECT count(*) FROM " + table, {},
                              [](sql::row const& r) { return r.integer(0); });
@@ -58,9 +64,13 @@ TEST_F(Replay, UntilNowEqualsTheLiveReadModelsTableByTable) {
     for (auto const& each : create_all()) {
         if (live.live(std::string{each->name()}).version != each->version()) continue;
         auto const there = live.open(std::string{each->name()});
-        for (auto const table : each->tables())
+        for (auto const table : each->tables()) {
             EXPECT_EQ(rows_of(*file, std::string{table}), rows_of(*there, std::string{table})) << table;
+            EXPECT_EQ(schema_of(*file, std::string{table}), schema_of(*there, std::string{table})) << table;
+        }
     }
+    EXPECT_THAT(file->query_all("PRAGMA integrity_check", {}, [](sql::row const& r) { return r.text(0); }),
+                testing::ElementsAre("ok"));
     auto const links = "links_v" + std::to_string(live.live("links").version);
     EXPECT_EQ(count(*file, "links"), count(*file, links)) << "views without the version";
     EXPECT_FALSE(std::filesystem::exists(options_.into + ".unfinished"));
@@ -105,6 +115,18 @@ TEST_F(Replay, RefusesWhatItWouldSpoil) {
     options_.into = folder_.file("beyond.db");
     options_.until = head() + 1;
     EXPECT_FALSE(replay(*log_.log, log_.story.keys(), options_));
+}
+
+TEST_F(Replay, StartsOverAfterTheMachineWas) {
+    auto const folder = options_.into + ".unfinished";
+    auto const at = log_.log->head().value();
+    std::filesystem::create_directory(folder);
+    std::ofstream{folder + "/replay.txt"} << "log " << domain::to_string(at.log_id) << " epoch " << at.epoch
+                                          << " until " << options_.until << "\nboot another\n";
+    std::ofstream{folder + "/read-models.clicks-v1.db"} << "half a page";
+    auto const done = replay(*log_.log, log_.story.keys(), options_);
+    ASSERT_TRUE(done) << done.error().detail;
+    EXPECT_GT(done.value().rows, 100);
 }
 
 TEST_F(Replay, FindsThePositionOfATime) {
