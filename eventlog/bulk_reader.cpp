@@ -14,6 +14,7 @@ using sql::sqlite::statement;
 
 constexpr std::size_t page_events = 4'000;
 constexpr std::string_view click_type = "link.clicked";
+constexpr char const* mapping = "PRAGMA mmap_size=2147418112";
 
 class port_reader final : public bulk_reader {
 public:
@@ -76,6 +77,8 @@ public:
                 sql::sqlite_options options;
                 options.read_only = true;
                 file_ = sql::sqlite::open(path_, options);
+                // Pages are looked at where they lie, rather than copied by a call each.
+                sql::sqlite::run(file_.get(), mapping);
             }
             run(query, each);
             return boost::outcome_v2::success();
