@@ -3,9 +3,9 @@
 source bench/lib.sh
 
 machine
-start_bench_postgres
-for backend in postgresql sqlite; do
+for backend in ${BACKENDS:-postgresql sqlite}; do
     if [[ $backend == postgresql ]]; then
+        start_bench_postgres
         sql "CREATE DATABASE audit" >/dev/null
         where=${pg_url%/*}/audit
     else
