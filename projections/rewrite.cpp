@@ -4,21 +4,39 @@
 #include "projections/read_store.h"
 #include "projections/registry.h"
 
+#include <chrono>
 #include <filesystem>
+#include <thread>
 #include <vector>
 
 namespace linkledger::projections {
 namespace {
 
 constexpr std::chrono::hours rewriting_max{12};
+constexpr std::chrono::minutes others_max{1};
+constexpr std::chrono::milliseconds pause{20};
+
+/// While another connection is at a checkpoint SQLite does not wait, but says that it is busy; what the rows
+/// were is in the WAL until this is done.
+void empty_wal(sql::connection& file, std::string const& path) {
+    auto const until = std::chrono::steady_clock::now() + others_max;
+    for (;;) {
+        auto const busy = file.query_one("PRAGMA wal_checkpoint(TRUNCATE)", {},
+                                         [](sql::row const& r) { return r.boolean(0); });
+        if (!busy.value_or(true)) return;
+        if (std::chrono::steady_clock::now() >= until)
+            throw sql::error{sql::error::kind::timeout, "the WAL of " + path + " is in use all the time"};
+        std::this_thread::sleep_for(pause);
+    }
+}
 
 void rewrite_file(std::string const& path) {
     sql::sqlite_options options;
     options.synchronous = sql::sqlite_options::sync::normal;
-    options.busy_timeout = std::chrono::minutes{1};
+    options.busy_timeout = others_max;
     auto const file = sql::open_sqlite(path, options);
     file->execute("VACUUM");
-    file->query("PRAGMA wal_checkpoint(TRUNCATE)", {}, [](sql::row const&) {});
+    empty_wal(*file, path);
 }
 
 /// Every build of every version beside the log.

@@ -29,16 +29,20 @@ std::string read_file(fs::path const& path) {
     return {std::istreambuf_iterator<char>{file}, {}};
 }
 
-/// Files below a folder that hold the text, in any case that matters here: as it is.
-std::vector<std::string> files_with(std::string const& text, fs::path const& folder,
-                                    std::string const& but = "-") {
-    std::vector<std::string> found;
-    for (auto const& entry : fs::recursive_directory_iterator{folder}) {
-        auto const name = entry.path().string();
-        if (!entry.is_regular_file() || name.find(but) != std::string::npos) continue;
-        if (read_file(entry.path()).find(text) != std::string::npos) found.push_back(name);
+/// Files below a folder that hold the text, in any case that matters here: as it is. A server that runs
+/// removes files meanwhile; then all are looked at again.
+std::vector<std::string> files_with(std::string const& text, fs::path const& folder) {
+    for (int tries = 100;; --tries) {
+        try {
+            std::vector<std::string> found;
+            for (auto const& entry : fs::recursive_directory_iterator{folder})
+                if (entry.is_regular_file() && read_file(entry.path()).find(text) != std::string::npos)
+                    found.push_back(entry.path().string());
+            return found;
+        } catch (fs::filesystem_error const&) {
+            if (tries == 0) throw;
+        }
     }
-    return found;
 }
 
 class ErasureOnDisk : public OnBothBackends {
