@@ -152,6 +152,7 @@ TEST_P(ErasureOnDisk, LeavesNothingOfAPersonAndNeverHadAnythingInTheClearOutside
     // Never in the log, the store of answers, the mirror or a bundle.
     expect_clear_of(all_);
     for (auto const& text : all_) EXPECT_THAT(files_with(text, nats_.folder()), IsEmpty()) << text;
+    ASSERT_NE(signed_note(running), "");
     auto const bundle = at_.folder().file("log.tar.zst");
     auto const exported = linkledger({"audit", "export", "--into", bundle}, environment());
     ASSERT_EQ(exported.exit_code, 0) << exported.err;

@@ -1,5 +1,6 @@
 #include "tests/cli/served.h"
 
+#include "eventlog/merkle/note.h"
 #include "paths.h"
 #include "tests/support/postgres_server.h"
 
@@ -79,6 +80,19 @@ std::string text_at(boost::json::value const& value, std::string const& path) {
         }
     }
     return at->is_string() ? std::string{at->as_string()} : boost::json::serialize(*at);
+}
+
+std::string signed_note(served const& at) {
+    auto client = at.client();
+    auto const last = json_of(client.get("/v1/events?limit=1")).at("head").to_number<std::int64_t>();
+    for (int i = 0; i < 1'200; ++i) {
+        auto const answer = client.get("/log/checkpoint");
+        auto const head = eventlog::merkle::parse_checkpoint(answer.body);
+        if (answer.status == 200 && head && head->size >= last) return answer.body;
+        std::this_thread::sleep_for(std::chrono::milliseconds{50});
+    }
+    ADD_FAILURE() << "no head covers position " << last;
+    return {};
 }
 
 std::string create_workspace(http_client& client, std::string const& slug) {

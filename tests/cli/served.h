@@ -58,6 +58,10 @@ boost::json::value json_of(http_answer const& answer, int status = 200);
 /// A member of an object as text, `result.link_id` for nested ones.
 std::string text_at(boost::json::value const& value, std::string const& path);
 
+/// The signed head as a note, once it covers what the log has now, which is within a second where the machine
+/// has the time.
+std::string signed_note(served const& at);
+
 std::string create_workspace(http_client& client, std::string const& slug = "acme");
 /// The link's short code.
 std::string create_link(http_client& client, std::string const& workspace, std::string const& url,
