@@ -16,6 +16,8 @@
 #include <atomic>
 #include <deque>
 #include <thread>
+#include <utility>
+#include <vector>
 
 namespace linkledger::projections {
 namespace {
@@ -97,7 +99,11 @@ public:
             for (auto which = mine.next(); which; which = mine.next()) fill(lanes_[*which]);
         });
         write_folded();
-        return fill_in_order();
+        std::vector<std::string> left;
+        for (auto const& each : lanes_) {
+            if (look_up(with_.store, each.name).at < until_.last) left.push_back(each.name);
+        }
+        return fill_in_order(std::move(left));
     }
 
 private:
@@ -110,7 +116,6 @@ private:
         }
     }
 
-    /// What is rebuilt in order is left for later.
     void fill(lane& one) {
         if (one.at >= until_.last) return;
         // A row for each event takes longest, and its indexes keep one core busy at the end: it goes first,
@@ -122,6 +127,8 @@ private:
                 fold(one);
             else if (is_bulk_built(*one.of, sql::dialect::sqlite))
                 build(one);
+            else
+                value_or_throw(fill_in_order({one.name}));
             spdlog::debug("replay: {} is done with", one.name);
         } catch (must_fold_in_order const& why) {
             spdlog::warn("{} is filled in order, since an event has to be parked: {}", one.name, why.what());
@@ -130,6 +137,10 @@ private:
             stop_ = true;
             throw;
         }
+    }
+
+    static void value_or_throw(result<void> const& outcome) {
+        if (!outcome) throw sql::error{sql::error::kind::unavailable, "the log: " + outcome.error().detail};
     }
 
     void build(lane& one) {
@@ -153,9 +164,8 @@ private:
             });
             if (!folded && folded.error().code == failure_code::corrupted)
                 throw must_fold_in_order{folded.error().detail};
-            if (!folded || !read)
-                throw sql::error{sql::error::kind::unavailable,
-                                 "the log: " + (read ? folded : read).error().detail};
+            value_or_throw(folded);
+            value_or_throw(read);
             one.meter.set_done(query.until);
         }
     }
@@ -180,29 +190,28 @@ private:
         }
     }
 
-    /// Those that are filled in order, and what is missing of the others.
-    result<void> fill_in_order() {
+    /// Event by event, in batches.
+    result<void> fill_in_order(std::vector<std::string> names) {
+        if (names.empty()) return boost::outcome_v2::success();
         runner_options options;
         options.batch_events_max = 10'000;
         options.linger = std::chrono::milliseconds{0};
-        for (auto const& each : lanes_) {
-            if (look_up(with_.store, each.name).at < until_.last) options.only.push_back(each.name);
-        }
-        if (options.only.empty()) return boost::outcome_v2::success();
+        options.only = std::move(names);
         bounded_source source{with_.log, until_.last};
         runner running{source, with_.keys, with_.store, create_all(), options};
         running.start();
-        auto const outcome = wait_for(running);
+        auto const outcome = wait_for(running, options.only);
         running.stop();
         return outcome;
     }
 
-    result<void> wait_for(runner& running) {
+    result<void> wait_for(runner& running, std::vector<std::string> const& names) {
         auto failing_since = std::chrono::steady_clock::time_point::max();
         for (;;) {
             position lowest = until_.last;
             std::string problem;
             for (auto const& each : running.status()) {
+                if (std::find(names.begin(), names.end(), each.name) == names.end()) continue;
                 lowest = std::min(lowest, each.position);
                 for (auto& one : lanes_)
                     if (one.name == each.name) one.meter.set_done(each.position);
