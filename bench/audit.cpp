@@ -5,6 +5,7 @@
 
 #include "bench/measuring.h"
 #include "domain/streams.h"
+#include "eventlog/bulk_reader.h"
 #include "eventlog/codec.h"
 #include "eventlog/crypto.h"
 #include "eventlog/merkle/follower.h"
@@ -32,6 +33,7 @@ using namespace linkledger::eventlog;
 struct store {
     std::unique_ptr<event_log> log;
     std::unique_ptr<merkle::tree_store> tree;
+    bulk_reader_factory readers;
 };
 
 store open(std::string const& where) {
@@ -39,12 +41,14 @@ store open(std::string const& where) {
         migrations::up({sql::dialect::sqlite, where, ""});
         sqlite_log_options options;
         options.path = where;
-        return {must(open_sqlite_log(options)), merkle::create_sqlite_tree_store(where)};
+        return {must(open_sqlite_log(options)), merkle::create_sqlite_tree_store(where),
+                [where] { return create_sqlite_bulk_reader(where); }};
     }
     migrations::up({sql::dialect::postgresql, "", where});
     postgres_log_options options;
     options.url = where;
-    return {must(open_postgres_log(options)), merkle::create_postgres_tree_store(where)};
+    return {must(open_postgres_log(options)), merkle::create_postgres_tree_store(where),
+            [where] { return create_postgres_bulk_reader(where); }};
 }
 
 /// A click as the redirect records it.
@@ -145,19 +149,22 @@ double median(std::vector<double> values) {
     return values.size() % 2 == 1 ? values[half] : (values[half - 1] + values[half]) / 2;
 }
 
+rate run_with_signer(store& on, appender& writer, double seconds) {
+    merkle::follower const running{*on.log, *on.tree, {merkle::signing_key{std::string(32, 'k')}}, {}};
+    while (must(on.log->head()).last >
+           must(merkle::published_log{*on.log, *on.tree}.head()).value_or(merkle::signed_head{}).size)
+        std::this_thread::sleep_for(std::chrono::milliseconds{5});
+    return writer.run(seconds);
+}
+
+/// In alternation, each first as often as the other, since a log gets slower as it grows.
 void measure_appends(store& on, appender& writer, int pairs, double seconds) {
     std::vector<double> rates, cpus;
     for (int i = 0; i < pairs; ++i) {
-        auto const without = writer.run(seconds);
-        rate with;
-        {
-            merkle::follower const running{
-                *on.log, *on.tree, {merkle::signing_key{std::string(32, 'k')}}, {}};
-            while (must(on.log->head()).last >
-                   must(merkle::published_log{*on.log, *on.tree}.head()).value_or(merkle::signed_head{}).size)
-                std::this_thread::sleep_for(std::chrono::milliseconds{5});
-            with = writer.run(seconds);
-        }
+        rate without, with;
+        if (i % 2 == 0) without = writer.run(seconds);
+        with = run_with_signer(on, writer, seconds);
+        if (i % 2 == 1) without = writer.run(seconds);
         rates.push_back(with.events_per_second / without.events_per_second);
         cpus.push_back(with.cpu_us_per_event / without.cpu_us_per_event);
         std::printf("append %.0f/s without, %.0f/s with the signer (%.3f); CPU %.2f and %.2f us\n",
@@ -170,7 +177,7 @@ void measure_appends(store& on, appender& writer, int pairs, double seconds) {
 void measure_verification(store& on) {
     merkle::tree_signer signer{*on.log, *on.tree, {merkle::signing_key{std::string(32, 'k')}}, 8'192};
     must(signer.step(std::chrono::minutes{10}));
-    merkle::store_source source{*on.log, *on.tree};
+    merkle::store_source source{*on.log, *on.tree, on.readers};
     merkle::verify_options options;
     options.keys = {
         merkle::signing_key{std::string(32, 'k')}.verifier(merkle::origin_of(must(on.log->head())))};

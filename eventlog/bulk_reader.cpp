@@ -40,9 +40,11 @@ private:
     event_log& log_;
 };
 
-void copy_uuid(std::string_view from, uuid& to) {
-    if (from.size() == to.bytes.size())
-        std::copy(from.begin(), from.end(), to.bytes.begin());
+/// Zeros for what is not read, or of another length.
+template <typename Bytes>
+void copy_bytes(std::string_view from, Bytes& to) {
+    if (from.size() == to.size())
+        std::copy(from.begin(), from.end(), to.begin());
     else
         to = {};
 }
@@ -54,6 +56,7 @@ std::string select_of(bulk_query const& query) {
     text += ", recorded_at, occurred_at, schema_version, event_id, ";
     text += query.fields.workspace ? "workspace_id, type" : "x'', type";
     text += query.fields.stream ? ", stream" : ", ''";
+    text += query.fields.leaf ? ", salt, leaf_hash" : ", x'', x''";
     text += query.fields.personal ? ", personal_key_id" : ", x''";
     text += query.fields.cause ? ", context_key_id, data" : ", x'', data";
     text += query.fields.cause ? ", metadata" : ", ''";
@@ -105,16 +108,18 @@ private:
             auto& body = event.body;
             body.occurred_at = domain::from_unix_us(rows.integer(3));
             body.schema_version = static_cast<int>(rows.integer(4));
-            copy_uuid(rows.bytes(5), body.event_id);
-            copy_uuid(rows.bytes(6), body.workspace_id);
+            copy_bytes(rows.bytes(5), body.event_id.bytes);
+            copy_bytes(rows.bytes(6), body.workspace_id.bytes);
             body.type.assign(type);
             event.stream.assign(rows.text(8));
-            copy_uuid(rows.bytes(9), body.personal.key_id);
-            copy_uuid(rows.bytes(10), body.context.key_id);
-            body.data.assign(rows.text(11));
-            body.metadata.assign(rows.text(12));
-            body.personal.bytes.assign(rows.bytes(13));
-            body.context.bytes.assign(rows.bytes(14));
+            copy_bytes(rows.bytes(9), body.salt);
+            copy_bytes(rows.bytes(10), event.leaf_hash);
+            copy_bytes(rows.bytes(11), body.personal.key_id.bytes);
+            copy_bytes(rows.bytes(12), body.context.key_id.bytes);
+            body.data.assign(rows.text(13));
+            body.metadata.assign(rows.text(14));
+            body.personal.bytes.assign(rows.bytes(15));
+            body.context.bytes.assign(rows.bytes(16));
             each(event);
         }
     }

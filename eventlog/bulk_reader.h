@@ -18,6 +18,7 @@ struct bulk_fields {
     bool workspace = false;
     bool personal = false;
     bool cause = false;  ///< Metadata and context.
+    bool leaf = false;   ///< Salt and leaf hash.
 };
 
 struct bulk_query {
@@ -31,8 +32,8 @@ struct bulk_query {
 class bulk_reader {
 public:
     virtual ~bulk_reader() = default;
-    /// Calls `each` for every event in order of position; it may take what it is given. Salt and leaf hash
-    /// are never read, and a stretch without events of these types is no failure.
+    /// Calls `each` for every event in order of position; it may take what it is given. A stretch without
+    /// events of these types is no failure.
     virtual result<void> read(bulk_query const& query, std::function<void(recorded_event&)> const& each) = 0;
 };
 

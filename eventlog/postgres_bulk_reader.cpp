@@ -57,9 +57,14 @@ public:
         return cell;
     }
     std::int64_t integer() { return static_cast<std::int64_t>(from_big_endian<std::uint64_t>(bytes())); }
-    void copy_uuid(uuid& to) {
+    void copy_uuid(uuid& to) { copy_bytes(to.bytes); }
+    template <typename Bytes>
+    void copy_bytes(Bytes& to) {
         auto const from = bytes();
-        if (from.size() == to.bytes.size()) std::memcpy(to.bytes.data(), from.data(), from.size());
+        if (from.size() == to.size())
+            std::memcpy(to.data(), from.data(), from.size());
+        else
+            to = {};
     }
     [[nodiscard]] bool is_whole() const { return whole_; }
 
@@ -151,6 +156,7 @@ private:
         if (fields.workspace) text += ", workspace_id";
         if (fields.personal) text += ", personal_key, personal";
         if (fields.cause) text += ", context_key, metadata, context";
+        if (fields.leaf) text += ", salt, leaf_hash";
         return text;
     }
 
@@ -176,6 +182,10 @@ private:
             from.copy_uuid(body.context.key_id);
             body.metadata.assign(from.bytes());
             body.context.bytes.assign(from.bytes());
+        }
+        if (fields.leaf) {
+            from.copy_bytes(body.salt);
+            from.copy_bytes(into.leaf_hash);
         }
     }
 

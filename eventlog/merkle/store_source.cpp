@@ -17,26 +17,45 @@ result<std::optional<position>> store_source::last() {
 
 result<std::vector<leaf_block>> store_source::blocks(std::int64_t first, std::int64_t count,
                                                      std::int64_t size) {
-    read_query query;
-    query.after = first * tile_width;
-    query.until = std::min(size, (first + count) * tile_width);
-    query.limit = static_cast<std::size_t>(query.until - query.after);
-    BOOST_OUTCOME_TRY(auto page, log_.read(query));
-    std::vector<leaf_block> read;
-    auto next = page.events.begin();
+    BOOST_OUTCOME_TRY(auto events, read(first * tile_width, std::min(size, (first + count) * tile_width)));
+    std::vector<leaf_block> blocks;
+    auto next = events.begin();
     for (std::int64_t number = first; number < first + count; ++number) {
         leaf_block block;
         block.number = number;
         block.width = std::min(tile_width, size - number * tile_width);
         // By position, so that a missing event is missed where it was.
-        auto const end = std::find_if(next, page.events.end(), [&](recorded_event const& event) {
+        auto const end = std::find_if(next, events.end(), [&](recorded_event const& event) {
             return event.position > number * tile_width + block.width;
         });
         block.events.emplace(std::make_move_iterator(next), std::make_move_iterator(end));
         next = end;
-        read.push_back(std::move(block));
+        blocks.push_back(std::move(block));
     }
-    return read;
+    return blocks;
+}
+
+result<std::vector<recorded_event>> store_source::read(position after, position until) {
+    std::unique_ptr<bulk_reader> reader;
+    {
+        std::lock_guard const lock{mutex_};
+        if (!idle_.empty()) {
+            reader = std::move(idle_.back());
+            idle_.pop_back();
+        }
+    }
+    if (!reader) reader = readers_();
+    bulk_query query;
+    query.after = after;
+    query.until = until;
+    query.fields = {.stream = true, .workspace = true, .personal = true, .cause = true, .leaf = true};
+    std::vector<recorded_event> events;
+    events.reserve(static_cast<std::size_t>(until - after));
+    BOOST_OUTCOME_TRY(
+        reader->read(query, [&](recorded_event& event) { events.push_back(std::move(event)); }));
+    std::lock_guard const lock{mutex_};
+    idle_.push_back(std::move(reader));
+    return events;
 }
 
 result<std::optional<std::string>> store_source::tile(tile_address const& at) {
