@@ -6,8 +6,8 @@
 #include "projections/audit_logs/audit_logs_projection.h"
 #include "projections/clicks/clicks_projection.h"
 #include "projections/links/links_projection.h"
-#include "projections/realtime/realtime_projection.h"
 #include "projections/read_store.h"
+#include "projections/realtime/realtime_projection.h"
 
 #include <algorithm>
 #include <map>
