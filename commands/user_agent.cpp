@@ -4,6 +4,7 @@
 
 #include <re2/filtered_re2.h>
 #include <re2/re2.h>
+#include <re2/stringpiece.h>
 #include <yaml-cpp/yaml.h>
 
 #include <algorithm>
@@ -58,6 +59,11 @@ std::string fill(std::string const& replacement, int place, captures const& foun
     return filled.substr(first, filled.find_last_not_of(" \t") - first + 1);
 }
 
+/// RE2 has a view of its own or, since it builds on Abseil, that one's, which need not be the standard's.
+re2::StringPiece piece_of(std::string_view text) {
+    return {text.data(), text.size()};
+}
+
 bool match(RE2 const& regex, int capture_count, std::string_view text, captures& found) {
     std::array<RE2::Arg, captures_max> args;
     std::array<RE2::Arg const*, captures_max> arg_pointers{};
@@ -66,7 +72,7 @@ bool match(RE2 const& regex, int capture_count, std::string_view text, captures&
         arg_pointers[i] = &args[i];
     }
     found.count = capture_count;
-    return RE2::PartialMatchN(text, regex, arg_pointers.data(), capture_count);
+    return RE2::PartialMatchN(piece_of(text), regex, arg_pointers.data(), capture_count);
 }
 
 bool contains(std::string_view text, std::string_view part) {
@@ -93,7 +99,7 @@ bool is_command_line_tool(parsed_user_agent const& parsed, std::string_view user
 
 bool is_bot(parsed_user_agent const& parsed, std::string_view user_agent, RE2 const& declared) {
     if (is_command_line_tool(parsed, user_agent)) return false;
-    return parsed.device == "Spider" || RE2::PartialMatch(user_agent, declared);
+    return parsed.device == "Spider" || RE2::PartialMatch(piece_of(user_agent), declared);
 }
 
 constexpr std::array<std::string_view, 21> other_screens{
