@@ -294,12 +294,9 @@ api::probe probe_of(eventlog::mirror::relay const& of) {
     return made;
 }
 
-write_side open_write_side(configuration const& from, log_side const& log,
-                           commands::bus_options const& options) {
+write_side open_write_side(configuration const&, log_side const& log, commands::bus_options const& options) {
     write_side made;
-    eventlog::committer_options committing;
-    committing.waits_for_all = from.on_postgresql();
-    made.committer = std::make_unique<eventlog::committer>(*log.log, committing);
+    made.committer = std::make_unique<eventlog::committer>(*log.log, eventlog::committer_options{});
     made.bus = value_or_fail(commands::create_command_bus(*log.log, *made.committer, *log.keys, options),
                              "commands cannot be carried out");
     return made;

@@ -14,8 +14,6 @@ constexpr std::size_t fixed_bytes = 256;
 
 /// The longest that a commit waits for appends beyond those that are there.
 constexpr std::chrono::microseconds gather_wait_max{300};
-/// The same where all are waited for.
-constexpr std::chrono::microseconds gather_all_wait_max{1'000};
 /// After waits in vain, at most so many commits in a row don't wait for all.
 constexpr std::size_t gather_pause_max = 64;
 
@@ -120,7 +118,7 @@ private:
     std::int64_t sequence = 0;  ///< Of the last batch whose fate is known.
     clock::time_point last_used = clock::now();
     std::size_t last_batch_appends = 0;
-    std::chrono::microseconds gather_wait{0};  ///< Depends on the last commit's time; bounded.
+    std::chrono::microseconds gather_wait{0};  ///< A quarter of the last commit's time, bounded.
     std::size_t gather_pause = 0;  ///< Commits that don't wait for all, after the last wait in vain.
     std::size_t pause_left = 0;    ///< Of them, those to come.
 
@@ -219,8 +217,7 @@ bool committer::state::take(batch_in_flight& taken) {
 /// Where they take longer than that, half of them is enough: their requests are worked on while the others'
 /// are written, so neither the disk nor the cores wait.
 std::size_t committer::state::target_of(std::size_t askers) const {
-    bool const all = options.waits_for_all || pause_left == 0;
-    std::size_t const wanted = all ? askers : (askers + 1) / 2;
+    std::size_t const wanted = pause_left == 0 ? askers : (askers + 1) / 2;
     return std::min(wanted, options.batch_appends_max);
 }
 
@@ -306,8 +303,7 @@ void committer::state::answer(batch_in_flight& taken, append_batch const& batch,
                               clock::time_point started) {
     auto const took = std::chrono::duration_cast<std::chrono::microseconds>(clock::now() - started);
     last_batch_appends = taken.size();
-    gather_wait =
-        options.waits_for_all ? std::min(took, gather_all_wait_max) : std::min(took / 4, gather_wait_max);
+    gather_wait = std::min(took / 4, gather_wait_max);
     std::size_t events = 0;
     for (std::size_t i = 0; i < taken.size(); ++i) {
         if (std::holds_alternative<appended>(outcome.outcomes[i])) events += events_of(batch.appends[i]);

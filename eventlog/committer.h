@@ -23,9 +23,6 @@ struct committer_options {
     std::chrono::milliseconds queue_wait_max{5'000};
     /// Pause between tries to learn the fate of a batch whose outcome is unknown.
     std::chrono::milliseconds resend_pause{200};
-    /// A commit takes about as long whatever it holds, so that it pays to wait for all who were just
-    /// answered: PostgreSQL takes 1.15 ms for 26 clicks and 1.45 ms for 58. Elsewhere half of them is enough.
-    bool waits_for_all = false;
     /// After a pause of this length batches come from a new producer: the store forgets those long idle.
     std::chrono::hours producer_idle_max{24};
 };
