@@ -59,9 +59,9 @@ public:
         options.vfs = writing_vfs();
         auto writer = sql::open_sqlite(path, options);
         // Clicks of many links dirty a page each. With 64 MB of WAL between its checkpoints a page is written
-        // back once for many batches, and the last pages of 10,000 links stay in the cache.
+        // back once for many batches. Every read model has a cache of its own, so it is kept small.
         writer->execute_script(
-            "PRAGMA wal_autocheckpoint=16000; PRAGMA cache_size=-49152; PRAGMA temp_store=2;");
+            "PRAGMA wal_autocheckpoint=16000; PRAGMA cache_size=-16384; PRAGMA temp_store=2;");
         if (rows_ == lifetime::brief) writer->execute_script("PRAGMA synchronous=OFF");
         return writer;
     }
