@@ -6,29 +6,11 @@ rate=${RATE:-2000}
 seconds=${SECONDS_EACH:-20}
 links=${LINKS:-1}
 
-start_nats() {
-    local server
-    server=$(command -v nats-server || echo /usr/sbin/nats-server)
-    [[ -x $server ]] || fail "nats-server is missing; ./dev bench installs it."
-    nats_port=$(free_port)
-    "$server" --addr 127.0.0.1 --port "$nats_port" --jetstream --store_dir "$folder/nats" >"$folder/nats.log" 2>&1 &
-    pids+=($!)
-    wait_for_port "$nats_port" nats-server
-}
-
-start_redis() {
-    command -v redis-server >/dev/null || fail "redis-server is missing; ./dev bench installs it."
-    redis_port=$(free_port)
-    redis-server --bind 127.0.0.1 --port "$redis_port" --dir "$folder" --save '' >"$folder/redis.log" 2>&1 &
-    pids+=($!)
-    wait_for_port "$redis_port" redis-server
-}
-
 machine
 start_nats
 start_redis
 use_backend postgresql freshness
-export NATS_URL=nats://127.0.0.1:$nats_port REDIS_URL=redis://127.0.0.1:$redis_port
+export NATS_URL=$nats_url REDIS_URL=$redis_url
 make_links "$links"
 start_linkledger PROJECTIONS=none
 "$linkledger" projector >"$folder/projector.log" 2>&1 &

@@ -113,8 +113,6 @@ result<replay_outcome> replay(eventlog::event_log& log, eventlog::keyring& keys,
         sync_folder(fs::path{options.into}.parent_path().string());
         fs::remove_all(folder);
         return outcome;
-    } catch (sql::error const& failed) {
-        return failure{failure_code::unavailable, failed.what()};
     } catch (std::exception const& failed) {
         return failure{failure_code::unavailable, failed.what()};
     }

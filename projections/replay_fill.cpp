@@ -11,7 +11,6 @@
 
 #include <spdlog/spdlog.h>
 
-#include <sys/resource.h>
 #include <algorithm>
 #include <atomic>
 #include <deque>
@@ -30,7 +29,6 @@ using eventlog::result;
 constexpr std::chrono::milliseconds look_every{50};
 constexpr std::chrono::seconds failing_max{30};
 constexpr position fold_events_at_once = 20'000;
-constexpr int others_niceness = 10;
 
 /// The log as it was when it ended at `until`.
 class bounded_source final : public event_source {
@@ -118,10 +116,6 @@ private:
 
     void fill(lane& one) {
         if (one.at >= until_.last) return;
-        // A row for each event takes longest, and its indexes keep one core busy at the end: it goes first,
-        // with the threads that this one starts, and the others have what it leaves. In Linux this is of a
-        // thread.
-        if (!one.of->has_row_per_event()) ::setpriority(PRIO_PROCESS, 0, others_niceness);
         try {
             if ((one.folded = one.of->create_memory_fold()))
                 fold(one);
