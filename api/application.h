@@ -62,6 +62,9 @@ struct services {
     redis::client* redis = nullptr;                         ///< None: limits count in this process alone.
     std::vector<probe> probes{};                            ///< What else there is to tell of.
     projections::rebuild_manager* rebuilds = nullptr;       ///< None: this process rebuilds nothing.
+    /// Links are followed while the log is away. True of the function: it is away now, so that nobody asks it
+    /// who is about to answer a probe.
+    std::function<bool()> follows_without_log{};
     /// Makes a signed note of a receipt's text; none: receipts are not given.
     std::function<std::string(std::string const&)> sign{};
 };

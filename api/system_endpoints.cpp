@@ -17,8 +17,13 @@ using projections::projection_status;
 /// Older knowledge of the log than this makes redirects of changed links doubtful.
 constexpr std::chrono::seconds tail_age_max{5};
 
+/// A database that stands still would hold up for many seconds whoever asks it.
+[[nodiscard]] bool is_log_away(services const& on) {
+    return on.follows_without_log && on.follows_without_log();
+}
+
 [[nodiscard]] awaitable<bool> ask_runner(exchange& x, projection_list& into) {
-    if (x.shared.on.runner == nullptr) co_return true;
+    if (x.shared.on.runner == nullptr || is_log_away(x.shared.on)) co_return true;
     std::function<void()> ask = [&] {
         into.items = x.shared.on.runner->status();
         into.rebuilds = x.shared.on.runner->rebuilds();
@@ -48,12 +53,14 @@ awaitable<void> healthz(exchange& x) {
     co_return;
 }
 
-/// 200 while the log answers (`degraded` says what else does not), 503 without it.
+/// 200 while the log answers, or links are followed without it (`degraded` says what does not work),
+/// otherwise 503.
 awaitable<void> readyz(exchange& x) {
     auto const& on = x.shared.on;
     std::vector<projection_status> all;
     bool log_answers = false;
     std::function<void()> ask = [&] {
+        if (is_log_away(on)) return;
         log_answers = on.log.head().has_value();
         if (on.runner != nullptr) all = on.runner->status();
     };
@@ -78,12 +85,13 @@ awaitable<void> readyz(exchange& x) {
         well = well && now.up;
         dependencies.push_back(dependency_of(each.name, now.up, now.detail));
     }
-    json::bj::object const answer{{"status", !log_answers ? "unavailable"
-                                             : well       ? "ready"
-                                                          : "degraded"},
+    bool const is_of_use = log_answers || on.follows_without_log;
+    json::bj::object const answer{{"status", !is_of_use            ? "unavailable"
+                                             : well && log_answers ? "ready"
+                                                                   : "degraded"},
                                   {"dependencies", std::move(dependencies)}};
     x.answer_json(json::bj::serialize(answer));
-    if (log_answers) co_return;
+    if (is_of_use) co_return;
     x.to.status = 503;
     x.to.add_header("Retry-After", "1");
 }

@@ -238,6 +238,7 @@ options parse(int argc, char** argv) {
         if (name == "--port") made.port = value;
         if (name == "--rate") made.rate = std::atof(value.c_str());
         if (name == "--seconds") made.seconds = std::atof(value.c_str());
+        if (name == "--warm-up") made.warm_up_seconds = std::atof(value.c_str());
         if (name == "--connections") made.connections = static_cast<std::size_t>(std::atol(value.c_str()));
         if (name == "--answered-to") made.answered_to = value;
         if (name == "--post") made.post = value;

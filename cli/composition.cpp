@@ -2,6 +2,7 @@
 
 #include "api/logging.h"
 #include "cli/subcommand.h"
+#include "eventlog/crypto.h"
 #include "eventlog/merkle/key_file.h"
 #include "eventlog/postgres_log.h"
 #include "eventlog/sqlite_log.h"
@@ -74,6 +75,7 @@ std::string_view name_of(eventlog::failure_code code) {
 
 void make_data_folder(configuration const& from) {
     if (!from.on_postgresql()) make_folder_of(from.db_path);
+    if (from.on_postgresql() && from.spools) make_folder_of(from.spool_file);
     make_folder_of(from.master_key_file);
 }
 
@@ -294,11 +296,81 @@ api::probe probe_of(eventlog::mirror::relay const& of) {
     return made;
 }
 
-write_side open_write_side(configuration const&, log_side const& log, commands::bus_options const& options) {
+std::unique_ptr<eventlog::spool> open_spool(configuration const& from) {
+    constexpr int processes_max = 32;
+    if (!from.on_postgresql() || !from.spools) return nullptr;
+    std::filesystem::path const first{from.spool_file};
+    for (int number = 1; number <= processes_max; ++number) {
+        auto path = first;
+        if (number > 1)
+            path.replace_filename(
+                fmt::format("{}-{}{}", first.stem().string(), number, first.extension().string()));
+        eventlog::spool_options options;
+        options.path = path.string();
+        options.bytes_max = from.spool_bytes_max;
+        auto opened = value_or_fail(eventlog::spool::open(options), "clicks could not wait for the database");
+        if (!opened) continue;
+        if (auto const waiting = opened->stats().clicks; waiting > 0)
+            spdlog::info("{} clicks wait in {}; they are sent to the log", waiting, options.path);
+        return opened;
+    }
+    throw command_failed{
+        fmt::format("other processes have {} and the {} files after it; name another in SPOOL",
+                    from.spool_file, processes_max - 1)};
+}
+
+std::string links_file_of(eventlog::spool const& spool) {
+    return std::filesystem::path{spool.path()}.replace_extension(".links.db").string();
+}
+
+write_side open_write_side(configuration const& from, log_side const& log, commands::bus_options options,
+                           eventlog::spool* spool) {
     write_side made;
     made.committer = std::make_unique<eventlog::committer>(*log.log, eventlog::committer_options{});
+    if (spool != nullptr) {
+        eventlog::spooler_options how;
+        how.after = from.spool_after;
+        how.note = [](bool is_problem, std::string const& text) {
+            spdlog::log(is_problem ? spdlog::level::warn : spdlog::level::info, "{}", text);
+        };
+        made.spooler = std::make_unique<eventlog::spooler>(*log.log, *made.committer, *log.keys, *spool, how);
+        options.outage.spool = made.spooler.get();
+    }
     made.bus = value_or_fail(commands::create_command_bus(*log.log, *made.committer, *log.keys, options),
                              "commands cannot be carried out");
+    return made;
+}
+
+api::probe probe_of(eventlog::spooler const& of, commands::command_bus const& bus) {
+    api::probe made;
+    made.name = "spool";
+    made.state = [&of] {
+        auto const now = of.stats();
+        auto const detail = fmt::format("{} clicks wait for the log{}{}", now.spool.clicks,
+                                        now.problem.empty() ? "" : ": ", now.problem);
+        return api::probe_state{!now.active && now.problem.empty(), detail};
+    };
+    made.samples = [&of, &bus] {
+        auto const now = of.stats();
+        auto const age =
+            now.spool.oldest ? eventlog::now() - *now.spool.oldest : std::chrono::microseconds{0};
+        auto const seconds = std::max(0.0, std::chrono::duration<double>(age).count());
+        auto const number = [](auto value) { return static_cast<double>(value); };
+        return std::vector<api::probe_sample>{
+            {"linkledger_spool_active", "1 while clicks go to the spool.", false, now.active ? 1.0 : 0.0},
+            {"linkledger_spool_clicks", "Clicks that wait there for the log.", false,
+             number(now.spool.clicks)},
+            {"linkledger_spool_bytes", "What they take.", false, number(now.spool.bytes)},
+            {"linkledger_spool_bytes_max", "What they may take.", false, number(now.spool.bytes_max)},
+            {"linkledger_spool_age_seconds", "Age of the click that has waited longest.", false, seconds},
+            {"linkledger_spool_spooled_total", "Clicks answered from the spool.", true, number(now.spooled)},
+            {"linkledger_spool_sent_total", "Of them, sent on to the log.", true, number(now.sent_on)},
+            {"linkledger_spool_settled_total", "Of them, found to be in the log already.", true,
+             number(now.settled)},
+            {"linkledger_spool_refused_total", "Clicks that it did not take.", true, number(now.refused)},
+            {"linkledger_spool_beyond_caps_total", "Clicks of links with max_clicks that were let through.",
+             true, number(bus.stats().beyond_caps)}};
+    };
     return made;
 }
 
@@ -311,6 +383,9 @@ commands::bus_options bus_options_of(configuration const& from) {
     options.link_cache_max = from.link_cache_max;
     options.blocking_threads = from.blocking_threads;
     options.click_queued = from.click_queued;
+    options.outage.let_capped_through = from.spool_capped;
+    options.outage.stale_max = from.stale_max;
+    options.outage.refuse_stale = from.refuse_stale;
     return options;
 }
 

@@ -12,6 +12,7 @@
 #include "eventlog/merkle/published.h"
 #include "eventlog/mirror/relay.h"
 #include "eventlog/redis/client.h"
+#include "eventlog/spool/spooler.h"
 #include "migrations/migrator.h"
 #include "projections/event_source.h"
 #include "projections/read_store.h"
@@ -109,13 +110,23 @@ struct read_side {
 /// `of` must outlive it.
 [[nodiscard]] api::probe probe_of(eventlog::mirror::relay const& of);
 
+/// Where clicks wait while PostgreSQL is away: the first file that no other process has. Null on SQLite, and
+/// where SPOOL=off. Throws command_failed where no file can be used.
+[[nodiscard]] std::unique_ptr<eventlog::spool> open_spool(configuration const& from);
+/// The links that a process knew, beside its spool.
+[[nodiscard]] std::string links_file_of(eventlog::spool const& spool);
+
 /// What carries out commands. Members are destroyed in the reverse order: the bus first.
 struct write_side {
     std::unique_ptr<eventlog::committer> committer;
+    std::unique_ptr<eventlog::spooler> spooler;  ///< Null without a spool.
     std::unique_ptr<commands::command_bus> bus;
 };
+/// `spool` may be null, or must outlive it.
 [[nodiscard]] write_side open_write_side(configuration const& from, log_side const& log,
-                                         commands::bus_options const& options);
+                                         commands::bus_options options, eventlog::spool* spool = nullptr);
+/// `of` must outlive it.
+[[nodiscard]] api::probe probe_of(eventlog::spooler const& of, commands::command_bus const& bus);
 [[nodiscard]] commands::bus_options bus_options_of(configuration const& from);
 
 /// A failure as one line for a person.

@@ -163,6 +163,22 @@ void set_click_ack(configuration& to, std::string const& text) {
     to.click_queued = one_of(text, names) == 1;
 }
 
+void set_spool(configuration& to, std::string const& text) {
+    if (text.ends_with('/')) throw unusable{"off, or the path of a file, as in ./data/spool.db"};
+    to.spools = text != "off";
+    if (to.spools) to.spool_file = text;
+}
+
+void set_spool_capped(configuration& to, std::string const& text) {
+    static constexpr std::array<std::string_view, 2> names{"refuse", "redirect"};
+    to.spool_capped = one_of(text, names) == 1;
+}
+
+void set_stale_links(configuration& to, std::string const& text) {
+    static constexpr std::array<std::string_view, 2> names{"refuse", "redirect"};
+    to.refuse_stale = one_of(text, names) == 0;
+}
+
 void set_allow_unsafe(configuration& to, std::string const& text) {
     static constexpr std::array<std::string_view, 2> names{"0", "1"};
     to.allow_unsafe_database = one_of(text, names) == 1;
@@ -221,6 +237,25 @@ constexpr described_variable variables[] = {
     {{"KEEP_IP", "none", "how clients' addresses are kept: none, truncated or full"}, set_keep_ip},
     {{"PROJECTIONS", "in-process", "in-process, or none where other processes run them"}, set_projections},
     {{"CLICK_ACK", "committed", "committed, or queued for redirects before the commit"}, set_click_ack},
+    {{"SPOOL", "",
+      "where clicks wait while PostgreSQL is away; off: they get 503; unset: spool.db beside DB_PATH"},
+     set_spool},
+    {{"SPOOL_BYTES_MAX", "1073741824", "of clicks that wait there, some 600 bytes each; more get 503"},
+     [](configuration& to, std::string const& text) {
+         to.spool_bytes_max = number_between<std::size_t>(text, 1'000'000, 1'000'000'000'000);
+     }},
+    {{"SPOOL_AFTER_MS", "100", "how long a click waits for PostgreSQL before that, in milliseconds"},
+     [](configuration& to, std::string const& text) {
+         to.spool_after = std::chrono::milliseconds{number_between(text, 10u, 5'000u)};
+     }},
+    {{"SPOOL_CAPPED", "refuse",
+      "links with max_clicks meanwhile: refuse (503), or redirect beyond their limit"},
+     set_spool_capped},
+    {{"STALE_MAX", "86400", "seconds without PostgreSQL after which links count as stale"},
+     [](configuration& to, std::string const& text) {
+         to.stale_max = std::chrono::seconds{number_between(text, 1u, 31'536'000u)};
+     }},
+    {{"STALE_LINKS", "refuse", "stale links: refuse (503) or redirect"}, set_stale_links},
     {{"ALLOW_UNSAFE_DATABASE", "0", "1 accepts a PostgreSQL whose fsync or the like is off"},
      set_allow_unsafe},
     {{"HTTP_THREADS", "", "threads that serve HTTP; unset: as many as cores, 2 at most"},
@@ -295,6 +330,9 @@ configuration read_configuration(environment const& from) {
             throw configuration_error{
                 fmt::format("{}: {} cannot be used. Accepted: {}.", about.name, shown, wrong.accepted)};
         }
+    }
+    if (made.spool_file.empty()) {
+        made.spool_file = (std::filesystem::path{made.db_path}.parent_path() / "spool.db").string();
     }
     if (!master_key_named) {
         made.master_key_file = (std::filesystem::path{made.db_path}.parent_path() / "master.key").string();

@@ -44,6 +44,14 @@ struct configuration {
     std::size_t connections_per_address_max = 1'024;  ///< Trusted proxies apart.
     api::rate_limit_options rates;
     std::size_t link_cache_max = 1'000'000;
+    bool spools = true;  ///< On PostgreSQL: clicks wait on this machine's disk while it is away.
+    std::string
+        spool_file;  ///< Beside db_path unless named; another process's is passed over for `…-2` and on.
+    std::size_t spool_bytes_max = 1u << 30;
+    std::chrono::milliseconds spool_after{100};
+    bool spool_capped = false;                  ///< Let links with max_clicks through, unchecked.
+    std::chrono::seconds stale_max{24 * 3600};  ///< Age of what is known of links…
+    bool refuse_stale = true;                   ///< …beyond which they are refused.
     std::chrono::seconds shutdown_deadline{20};
     std::chrono::hours idempotency_kept{7 * 24};
     std::chrono::days click_details_kept{0};  ///< 0: for ever.

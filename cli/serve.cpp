@@ -2,8 +2,10 @@
 
 #include "api/application.h"
 #include "api/logging.h"
+#include "cli/cold_start.h"
 #include "cli/composition.h"
 #include "cli/detail_keeper.h"
+#include "cli/keepers.h"
 #include "cli/signals.h"
 #include "cli/subcommand.h"
 #include "eventlog/crypto.h"
@@ -48,47 +50,42 @@ void settle_address(configuration& from) {
     if (from.public_url.empty()) from.public_url = "http://" + host_and_port(from);
 }
 
-/// Forgets stored answers that are older than configured, every hour.
-class answer_keeper {
-public:
-    answer_keeper(eventlog::event_log& log, std::chrono::hours kept)
-        : thread_([this, &log, kept](std::stop_token const& stop) { run(log, kept, stop); }) {}
-
-private:
-    void run(eventlog::event_log& log, std::chrono::hours kept, std::stop_token const& stop) {
-        std::unique_lock lock{mutex_};
-        while (!stop.stop_requested()) {
-            auto const forgotten = log.forget_responses(eventlog::now() - kept);
-            if (forgotten && forgotten.value() > 0) {
-                spdlog::info("forgot {} stored answers older than {} days", forgotten.value(),
-                             kept.count() / 24);
-            }
-            wake_.wait_for(lock, stop, std::chrono::hours{1}, [] { return false; });
-        }
-    }
-
-    std::mutex mutex_;
-    std::condition_variable_any wake_;
-    std::jthread thread_;
-};
+api::application_options application_options_of(configuration const& from) {
+    api::application_options made;
+    made.listen = host_and_port(from);
+    made.public_url = from.public_url;
+    made.version = LINKLEDGER_VERSION;
+    made.threads = from.http_threads;
+    made.trusted_proxies = from.trusted_proxies;
+    made.keep_ip = from.keep_ip;
+    made.rates = from.rates;
+    made.log_requests = from.log_level == "debug" || from.log_level == "trace";
+    made.blocking_threads = from.blocking_threads;
+    made.limits.connections_max = from.connections_max;
+    made.limits.connections_per_address_max = from.connections_per_address_max;
+    return made;
+}
 
 /// Everything that runs, in the order in which it stands on each other.
 class server {
 public:
-    server(configuration const& from, serve_options const& options) : configuration_(from) {
-        make_data_folder(from);
+    /// Everything but the port. `spool` may be null, or must outlive it.
+    server(configuration const& from, serve_options const& options, eventlog::spool* spool)
+        : configuration_(from) {
         if (!options.no_migrate) migrate_up(from);
         log_ = open_log(from);
         auto const head = value_or_fail(log_.log->head(), "the log cannot be read");
         spdlog::info("backend: {}; log {} epoch {} at position {}", describe_backend(from),
                      domain::to_string(head.log_id), head.epoch, head.last);
+        if (spool != nullptr)
+            value_or_fail(spool->bind_history(head), "clicks could not wait for the database");
         projections::runner_options runner;
         runner.run = from.projections_in_process;
         redis_ = open_redis(from);
         reads_ = open_read_side(from, log_, runner, redis_.get());
         auto bus = bus_options_of(from);
         bus.redis = redis_.get();
-        writes_ = open_write_side(from, log_, bus);
+        writes_ = open_write_side(from, log_, bus, spool);
         tree_ = open_tree_side(from, log_);
         auto const key =
             value_or_fail(writes_.bus->bootstrap(from.admin_key), "the first admin cannot be made");
@@ -111,13 +108,19 @@ public:
         }
         if (reads_.counters) services.probes.push_back(probe_of(*reads_.counters));
         services.sign = tree_.sign;
-        application_ = std::make_unique<api::application>(application_options(), services);
+        if (writes_.spooler) {
+            services.probes.push_back(probe_of(*writes_.spooler, *writes_.bus));
+            services.follows_without_log = [this] { return writes_.spooler->is_active() || is_log_silent(); };
+            links_ = std::make_unique<links_keeper>(*writes_.bus, links_file_of(*spool));
+        }
+        application_ = std::make_unique<api::application>(application_options_of(from), services);
         reads_.runner->start();
         if (relay_) relay_->start();
         answers_ = std::make_unique<answer_keeper>(*log_.log, from.idempotency_kept);
         details_ = std::make_unique<detail_keeper>(configuration_, *log_.log, *writes_.committer, *log_.keys);
-        application_->start();
     }
+
+    void listen() { application_->start(); }
 
     /// True when nothing had to be cut off.
     bool stop() {
@@ -126,6 +129,7 @@ public:
         details_.reset();
         rebuilds_->stop();
         reads_.stop();
+        links_.reset();
         writes_.bus->stop();
         auto const left = until - std::chrono::steady_clock::now();
         auto const at_least = std::chrono::milliseconds{100};
@@ -139,20 +143,9 @@ public:
     }
 
 private:
-    [[nodiscard]] api::application_options application_options() const {
-        api::application_options made;
-        made.listen = host_and_port(configuration_);
-        made.public_url = configuration_.public_url;
-        made.version = LINKLEDGER_VERSION;
-        made.threads = configuration_.http_threads;
-        made.trusted_proxies = configuration_.trusted_proxies;
-        made.keep_ip = configuration_.keep_ip;
-        made.rates = configuration_.rates;
-        made.log_requests = configuration_.log_level == "debug" || configuration_.log_level == "trace";
-        made.blocking_threads = configuration_.blocking_threads;
-        made.limits.connections_max = configuration_.connections_max;
-        made.limits.connections_per_address_max = configuration_.connections_per_address_max;
-        return made;
+    [[nodiscard]] bool is_log_silent() const {
+        constexpr std::chrono::seconds silence_max{3};
+        return writes_.bus->stats().since_log_contact > silence_max;
     }
 
     configuration configuration_;
@@ -167,14 +160,71 @@ private:
     std::unique_ptr<eventlog::mirror::relay> relay_;
     std::unique_ptr<answer_keeper> answers_;
     std::unique_ptr<detail_keeper> details_;
+    std::unique_ptr<links_keeper> links_;
     std::unique_ptr<api::application> application_;
+};
+
+/// Starts the server, at once or as soon as its database can be reached.
+class starting_server {
+public:
+    starting_server(configuration const& from, serve_options const& options)
+        : configuration_(from), options_(options) {
+        make_data_folder(from);
+        spool_ = open_spool(from);
+        auto const why = spool_ ? why_unreachable(from) : std::nullopt;
+        if (why) {
+            cold_ = std::make_unique<cold_server>(from, application_options_of(from), *spool_, *why);
+            waiter_ = std::jthread{[this](std::stop_token const& stop) { start_when_reachable(stop); }};
+        } else {
+            server_ = std::make_unique<server>(from, options, spool_.get());
+            server_->listen();
+        }
+    }
+
+    bool stop() {
+        if (waiter_.joinable()) {
+            waiter_.request_stop();
+            waiter_.join();
+        }
+        return server_ ? server_->stop() : cold_->stop(configuration_.shutdown_deadline);
+    }
+
+private:
+    /// The cold server goes on until everything but the port is ready.
+    void start_when_reachable(std::stop_token const& stop) {
+        constexpr std::chrono::seconds pause{1};
+        std::string problem;
+        while (!stop.stop_requested()) {
+            std::this_thread::sleep_for(pause);
+            if (why_unreachable(configuration_)) continue;
+            try {
+                auto ready = std::make_unique<server>(configuration_, options_, spool_.get());
+                cold_->stop(configuration_.shutdown_deadline);
+                cold_.reset();
+                server_ = std::move(ready);
+                server_->listen();
+                spdlog::info("the database is reached; everything is served");
+                return;
+            } catch (std::exception const& why) {
+                if (problem != why.what()) spdlog::error("the server cannot start yet: {}", why.what());
+                problem = why.what();
+            }
+        }
+    }
+
+    configuration const configuration_;
+    serve_options const options_;
+    std::unique_ptr<eventlog::spool> spool_;
+    std::unique_ptr<cold_server> cold_;
+    std::unique_ptr<server> server_;
+    std::jthread waiter_;
 };
 
 int serve(serve_options const& options) {
     auto from = read_configuration(process_environment);
     api::set_up_logging(from.log_level, from.log_format);
     settle_address(from);
-    server running{from, options};
+    starting_server running{from, options};
     fmt::print("linkledger {} listens on http://{} ({})\n", LINKLEDGER_VERSION, host_and_port(from),
                describe_backend(from));
     std::fflush(stdout);

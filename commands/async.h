@@ -137,11 +137,11 @@ template <typename T, typename Start>
 
 /// The append's result, once its batch is committed or has failed.
 [[nodiscard]] inline awaitable<eventlog::result<eventlog::append_outcome>> submit(
-    eventlog::committer& committer, eventlog::append_request request) {
+    eventlog::committer& committer, eventlog::append_request request, bool may_spool = false) {
     using outcome = eventlog::result<eventlog::append_outcome>;
     return await_call<outcome>(
-        [&committer, request = std::move(request)](resumption<outcome> const& done) mutable {
-            committer.submit(std::move(request), done);
+        [&committer, may_spool, request = std::move(request)](resumption<outcome> const& done) mutable {
+            committer.submit(std::move(request), done, may_spool);
         });
 }
 

@@ -7,6 +7,7 @@
 #include "commands/execution.h"
 #include "commands/facts.h"
 #include "commands/handlers.h"
+#include "commands/links_file.h"
 #include "commands/own_commits.h"
 #include "commands/sealing.h"
 #include "commands/secrets.h"
@@ -67,6 +68,7 @@ public:
                                                               domain::scope needed) override;
     eventlog::result<std::optional<std::string>> bootstrap(std::string const& given) override;
     [[nodiscard]] bus_stats stats() const override;
+    eventlog::result<void> save_links(std::string const& path) override;
     void stop() override;
 
 private:
@@ -103,6 +105,11 @@ eventlog::result<void> bus::start() {
     wanted.link_cache_max = options_.link_cache_max;
     wanted.click_queued = options_.click_queued;
     wanted.follow_tail = options_.follow_tail;
+    wanted.outage = options_.outage;
+    if (options_.follow_tail)
+        wanted.since_contact = [this] {
+            return tail_ ? tail_->since_contact() : std::chrono::milliseconds{0};
+        };
     if (options_.redis != nullptr && options_.follow_tail)
         edge_ = std::make_unique<edge_cache>(*options_.redis, log_);
     wanted.edge = edge_.get();
@@ -112,12 +119,18 @@ eventlog::result<void> bus::start() {
     pipeline_.visits = visits_.get();
     if (!options_.follow_tail) return boost::outcome_v2::success();
 
-    auto const head = log_.head();
+    auto head = log_.head();
+    std::chrono::milliseconds silence{0};
+    if (!head && !options_.links_file.empty()) {
+        BOOST_OUTCOME_TRY(auto const remembered, read_links(options_.links_file, visits_->links()));
+        head = remembered.history;
+        silence = remembered.age(eventlog::now());
+    }
     if (!head) return head.assume_error();
     tail_handlers handlers;
     handlers.on_event = [this](eventlog::recorded_event const& stored) { apply_tail(stored); };
     handlers.on_other_history = [this] { forget_everything(); };
-    tail_ = std::make_unique<tail>(log_, head.assume_value(), std::move(handlers));
+    tail_ = std::make_unique<tail>(log_, head.assume_value(), silence, std::move(handlers));
     if (edge_) edge_->start([this] { return tail_->position(); });
     return boost::outcome_v2::success();
 }
@@ -318,6 +331,7 @@ bus_stats bus::stats() const {
     now.link_cache_hits = counted.hits;
     now.link_cache_misses = counted.misses;
     now.lost_when_queued = counted.lost_when_queued;
+    now.beyond_caps = counted.beyond_caps;
     if (edge_) {
         auto const edge = edge_->stats();
         now.edge_ready = edge.ready;
@@ -330,6 +344,12 @@ bus_stats bus::stats() const {
         now.since_log_contact = tail_->since_contact();
     }
     return now;
+}
+
+/// The position is taken first: links may be newer than it says, never older.
+eventlog::result<void> bus::save_links(std::string const& path) {
+    if (!tail_) return boost::outcome_v2::success();
+    return write_links(path, {tail_->history(), eventlog::now() - tail_->since_contact()}, visits_->links());
 }
 
 void bus::stop() {

@@ -20,6 +20,7 @@
 namespace linkledger::eventlog {
 class committer;
 class keyring;
+class spooler;
 }  // namespace linkledger::eventlog
 
 namespace linkledger::redis {
@@ -100,6 +101,14 @@ using visit_outcome = std::variant<redirect_to, password_wanted, domain::refusal
 /// How IP addresses are kept in click events and contexts.
 enum class keep_ip { none, truncated, full };
 
+/// What happens to visitors while the log cannot be reached.
+struct outage_options {
+    eventlog::spooler* spool = nullptr;  ///< Keeps their clicks; null: they are answered 503.
+    bool let_capped_through = false;     ///< Links with max_clicks, unchecked; the log shows the excess.
+    std::chrono::seconds stale_max{24 * 3600};  ///< How old what is known of links may be…
+    bool refuse_stale = true;                   ///< …before they are refused.
+};
+
 struct bus_options {
     std::string public_url =
         "http://127.0.0.1:8080";  ///< Without a trailing slash; short_url is made from it.
@@ -114,12 +123,16 @@ struct bus_options {
     bool click_queued = false;                 ///< CLICK_ACK=queued: answer before the commit.
     redis::client* redis = nullptr;            ///< Shares links with other processes; null: none.
     bool follow_tail = true;                   ///< Off for short-lived command-line use.
+    outage_options outage{};
+    /// Links that an earlier process knew, for a start while the log is away; empty: such a start fails.
+    std::string links_file;
 };
 
 struct bus_stats {
     std::uint64_t link_cache_hits = 0, link_cache_misses = 0;
     std::size_t link_cache_size = 0;
     std::uint64_t lost_when_queued = 0;  ///< CLICK_ACK=queued: clicks answered whose commit then failed.
+    std::uint64_t beyond_caps = 0;       ///< Clicks of capped links let through in an outage.
     eventlog::position tail_position = 0;
     bool edge_ready = false;  ///< Links of other processes are taken from Redis.
     std::uint64_t edge_hits = 0, edge_misses = 0;
@@ -157,6 +170,8 @@ public:
     virtual eventlog::result<std::optional<std::string>> bootstrap(std::string const& given) = 0;
 
     [[nodiscard]] virtual bus_stats stats() const = 0;
+    /// Writes the links that are known to a file for `bus_options::links_file`, in place of what was there.
+    virtual eventlog::result<void> save_links(std::string const& path) = 0;
     /// Stops the tail and the blocking threads.
     virtual void stop() = 0;
 };

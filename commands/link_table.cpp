@@ -10,6 +10,7 @@
 #include <mutex>
 #include <shared_mutex>
 #include <utility>
+#include <vector>
 
 namespace linkledger::commands {
 
@@ -377,6 +378,25 @@ void link_table::apply(eventlog::recorded_event const& stored, domain::event con
         settings.version = 1;
         state_->insert(link_record::make(settings));
     }
+}
+
+void link_table::for_each(std::function<void(link_record const&)> const& each) const {
+    constexpr std::size_t at_once = 1'000;
+    for (std::size_t next = 0;;) {
+        std::vector<link_ref> some;
+        {
+            std::lock_guard const lock(state_->writing);
+            auto const end = std::min(next + at_once, state_->ring.size());
+            for (; next < end; ++next) some.push_back(state_->ring[next]);
+        }
+        if (some.empty()) return;
+        for (auto const& record : some) each(*record);
+    }
+}
+
+void link_table::put_remembered(link_settings const& from) {
+    std::lock_guard const lock(state_->writing);
+    if (!state_->find(from.link_id)) state_->insert(link_record::make(from));
 }
 
 void link_table::drop(domain::link_id const& id) {

@@ -11,6 +11,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -151,6 +152,10 @@ public:
     /// One event of the log. Cheap for events that are not a link's own. Clicks mark capped links as full;
     /// a tail that leaves them out costs exactness nowhere (the cap is the log's to keep).
     void apply(eventlog::recorded_event const& stored, domain::event const& event);
+    /// Every link that is held, in no order. Changes wait for each thousand of them, lookups never.
+    void for_each(std::function<void(link_record const&)> const& each) const;
+    /// A link as an earlier process knew it. Of no use beside what the tail or a load brought.
+    void put_remembered(link_settings const& from);
     /// Forgets a link, so that it is loaded again.
     void drop(domain::link_id const& id);
     /// Forgets everything: another log id or epoch.

@@ -18,9 +18,10 @@ constexpr std::size_t page_events = 1'000;
 
 }  // namespace
 
-tail::tail(eventlog::event_log& log, eventlog::log_head const& from, tail_handlers handlers)
+tail::tail(eventlog::event_log& log, eventlog::log_head const& from, std::chrono::milliseconds silence,
+           tail_handlers handlers)
     : log_(log), history_(from), handlers_(std::move(handlers)), position_(from.last) {
-    note_contact();
+    note_contact(silence);
     history_checked_ = steady::now();
     thread_ = std::thread{[this] { run(); }};
 }
@@ -39,8 +40,15 @@ std::chrono::milliseconds tail::since_contact() const {
     return std::chrono::duration_cast<std::chrono::milliseconds>(steady::now() - at);
 }
 
-void tail::note_contact() {
-    contact_ns_ = std::chrono::nanoseconds{steady::now().time_since_epoch()}.count();
+eventlog::log_head tail::history() const {
+    std::lock_guard const lock{history_mutex_};
+    auto now = history_;
+    now.last = position();
+    return now;
+}
+
+void tail::note_contact(std::chrono::milliseconds ago) {
+    contact_ns_ = std::chrono::nanoseconds{(steady::now() - ago).time_since_epoch()}.count();
 }
 
 void tail::run() {
@@ -84,7 +92,10 @@ bool tail::check_history() {
     eventlog::log_head const& now = head.assume_value();
     if (now.log_id != history_.log_id || now.epoch != history_.epoch || now.last < position()) {
         spdlog::warn("the log has another history than before; forgetting what was learnt from it");
-        history_ = now;
+        {
+            std::lock_guard const lock{history_mutex_};
+            history_ = now;
+        }
         position_.store(now.last, std::memory_order_release);
         handlers_.on_other_history();
     }

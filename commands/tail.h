@@ -7,6 +7,7 @@
 #include <atomic>
 #include <chrono>
 #include <functional>
+#include <mutex>
 #include <thread>
 
 namespace linkledger::commands {
@@ -20,8 +21,9 @@ struct tail_handlers {
 /// The handlers run on the tail's thread.
 class tail {
 public:
-    /// Begins after `from`, whose history is the one that what is in memory was learnt from.
-    tail(eventlog::event_log& log, eventlog::log_head const& from, tail_handlers handlers);
+    /// Begins after `from`, whose history is the one that what is in memory was learnt from, `silence` ago.
+    tail(eventlog::event_log& log, eventlog::log_head const& from, std::chrono::milliseconds silence,
+         tail_handlers handlers);
     ~tail();
     tail(tail const&) = delete;
     tail& operator=(tail const&) = delete;
@@ -30,6 +32,8 @@ public:
 
     /// Everything up to here was handed on.
     [[nodiscard]] eventlog::position position() const { return position_.load(std::memory_order_acquire); }
+    /// The history that is followed, and how far it was handed on.
+    [[nodiscard]] eventlog::log_head history() const;
     /// Since the log last answered.
     [[nodiscard]] std::chrono::milliseconds since_contact() const;
 
@@ -37,9 +41,10 @@ private:
     void run();
     bool follow_once();
     bool check_history();
-    void note_contact();
+    void note_contact(std::chrono::milliseconds ago = {});
 
     eventlog::event_log& log_;
+    mutable std::mutex history_mutex_;
     eventlog::log_head history_;
     tail_handlers handlers_;
     std::atomic<eventlog::position> position_;

@@ -1,16 +1,15 @@
 #include "commands/visits.h"
 
 #include "commands/async.h"
-#include "commands/click_facts.h"
-#include "commands/geoip.h"
+#include "commands/click_event.h"
 #include "commands/link_loader.h"
 #include "commands/single_flight.h"
 #include "commands/user_agent.h"
-#include "domain/click/events.h"
 #include "domain/streams.h"
 #include "eventlog/codec.h"
 #include "eventlog/crypto.h"
 #include "eventlog/keyring.h"
+#include "eventlog/spool/spooler.h"
 
 #include <atomic>
 #include <chrono>
@@ -44,6 +43,13 @@ refusal gone_full() {
 failure too_busy(char const* with) {
     return {failure_code::queue_full, std::string("too many ") + with + " at once"};
 }
+/// Said at once instead of after a long wait: the log would be asked in vain.
+failure not_without_log(char const* what) {
+    return {failure_code::unavailable, std::string("the log cannot be reached, and ") + what};
+}
+
+/// Silence of the log from which on it is not asked any more while somebody waits.
+constexpr std::chrono::seconds silence_max{3};
 
 /// Whether the link leads nowhere at `at`, its cap apart (unless that is known to be reached).
 std::optional<refusal> refuse_gone(link_record const& link, domain::timestamp at) {
@@ -53,28 +59,6 @@ std::optional<refusal> refuse_gone(link_record const& link, domain::timestamp at
         return gone("This link has expired.");
     }
     if (link.full()) return gone_full();
-    return std::nullopt;
-}
-
-/// What a click's event says, its link apart.
-struct click_source {
-    std::string const& ip;
-    std::string_view user_agent;
-    std::string_view referer;
-    std::string_view query;
-    std::optional<std::string> visitor;  ///< As reported, in place of address and user agent.
-    domain::timestamp at;
-};
-
-std::optional<std::string> text_or_none(std::string text) {
-    if (text.empty()) return std::nullopt;
-    return text;
-}
-
-std::optional<std::string> first_of(std::optional<std::string> asked,
-                                    std::optional<std::string_view> of_link) {
-    if (asked) return asked;
-    if (of_link) return std::string(*of_link);
     return std::nullopt;
 }
 
@@ -103,31 +87,36 @@ public:
         click_report const& report, eventlog::metadata const& cause) override;
     refusal at_cap(domain::link_id const&) override { return gone_full(); }
     link_table& links() override { return table_; }
-    [[nodiscard]] counters stats() const override { return {hits_, misses_, *lost_when_queued_}; }
+    [[nodiscard]] counters stats() const override {
+        return {hits_, misses_, *lost_when_queued_, beyond_caps_};
+    }
 
 private:
     using key_ref = std::shared_ptr<eventlog::data_key const>;
     using found_or_failure = eventlog::result<found_link>;
+    /// A click's key, and whether the log does not have it yet: then its clicks have to go through the spool.
+    struct sealing_key {
+        key_ref key;
+        bool is_local = false;
+    };
     enum class password_check { right, wrong, too_many };
 
     awaitable<found_or_failure> find(std::string const& short_code);
     awaitable<found_or_failure> find(domain::link_id const& id);
     awaitable<found_or_failure> find(click_report const& report);
-    awaitable<eventlog::result<key_ref>> click_key(domain::workspace_id const& workspace,
-                                                   domain::timestamp at);
+    [[nodiscard]] bool is_log_away() const;
+    [[nodiscard]] std::optional<failure> refuse_in_outage(link_record const& link,
+                                                          visit const& request) const;
+    awaitable<eventlog::result<sealing_key>> click_key(domain::workspace_id const& workspace,
+                                                       domain::timestamp at);
+    awaitable<eventlog::result<sealing_key>> local_key(std::string subject);
     awaitable<eventlog::result<bool>> is_full(link_record const& link);
     awaitable<eventlog::result<password_check>> check_password(domain::link_id const& id, std::string given);
     awaitable<visit_outcome> record(link_ref const& link, visit const& request, client_facts const& client,
                                     domain::timestamp now);
     awaitable<visit_outcome> commit(link_ref const& link, eventlog::append_request append, bool counted);
+    awaitable<visit_outcome> spool(link_ref const& link, eventlog::append_request append);
     visit_outcome commit_later(link_record const& link, eventlog::append_request append);
-
-    [[nodiscard]] domain::click::clicked event_of(link_record const& link, client_facts const& client,
-                                                  click_source const& source,
-                                                  eventlog::data_key const& key) const;
-    [[nodiscard]] eventlog::append_request append_of(link_record const& link, domain::click::clicked event,
-                                                     domain::timestamp at, eventlog::data_key const& key,
-                                                     std::string metadata) const;
 
     eventlog::event_log& log_;
     eventlog::committer& committer_;
@@ -142,7 +131,7 @@ private:
     single_flight<eventlog::result<key_ref>> key_loads_;
     single_flight<eventlog::result<eventlog::version>> cap_checks_;
     std::atomic<std::size_t> password_checks_{0};
-    std::atomic<std::uint64_t> hits_{0}, misses_{0};
+    std::atomic<std::uint64_t> hits_{0}, misses_{0}, beyond_caps_{0};
     std::shared_ptr<std::atomic<std::uint64_t>> const lost_when_queued_ =
         std::make_shared<std::atomic<std::uint64_t>>(0);
 };
@@ -158,10 +147,14 @@ awaitable<visit_outcome> visits_service::follow(visit const& request) {
 
     auto const now = eventlog::now();
     if (auto no = refuse_gone(*link, now)) co_return std::move(*no);
+    bool const is_away = is_log_away();
+    if (is_away) {
+        if (auto no = refuse_in_outage(*link, request)) co_return std::move(*no);
+    }
     auto const client = user_agents_.find_or_parse(request.user_agent);
     bool const lacks_password = link->has_password() && !request.password;
     // The append itself holds the cap against those who count; the others are told by the stream's version.
-    if (link->max_clicks() && (!request.counts || client->is_bot || lacks_password)) {
+    if (link->max_clicks() && !is_away && (!request.counts || client->is_bot || lacks_password)) {
         auto const full = co_await is_full(*link);
         if (!full) co_return full.assume_error();
         if (full.assume_value()) co_return gone_full();
@@ -179,8 +172,9 @@ awaitable<visit_outcome> visits_service::follow(visit const& request) {
 
 awaitable<visit_outcome> visits_service::record(link_ref const& link, visit const& request,
                                                 client_facts const& client, domain::timestamp now) {
-    auto const key = co_await click_key(link->workspace_id(), now);
-    if (!key) co_return key.assume_error();
+    auto const found = co_await click_key(link->workspace_id(), now);
+    if (!found) co_return found.assume_error();
+    eventlog::data_key const& key = *found.assume_value().key;
 
     eventlog::metadata cause;
     cause.command = "ClickLink";
@@ -189,17 +183,20 @@ awaitable<visit_outcome> visits_service::record(link_ref const& link, visit cons
     cause.actor.kind = eventlog::actor_kind::visitor;
     click_source const source{request.ip,    request.user_agent, request.referer,
                               request.query, std::nullopt,       now};
-    auto event = event_of(*link, client, source, *key.assume_value());
-    auto append =
-        append_of(*link, std::move(event), now, *key.assume_value(), eventlog::encode_metadata(cause));
+    auto event = click_event(*link, client, source, key, *places_, options_.keep_ip);
+    auto append = click_append(*link, std::move(event), now, key, eventlog::encode_metadata(cause));
     bool const is_capped = link->max_clicks().has_value();
+    if (found.assume_value().is_local || (is_capped && options_.outage.let_capped_through && is_log_away())) {
+        co_return co_await spool(link, std::move(append));
+    }
     if (options_.click_queued && !is_capped) co_return commit_later(*link, std::move(append));
     co_return co_await commit(link, std::move(append), !client.is_bot);
 }
 
 awaitable<visit_outcome> visits_service::commit(link_ref const& link, eventlog::append_request append,
                                                 bool counted) {
-    auto const outcome = co_await submit(committer_, std::move(append));
+    bool const is_capped = link->max_clicks().has_value();
+    auto const outcome = co_await submit(committer_, std::move(append), !is_capped);
     if (!outcome) co_return outcome.assume_error();
     if (std::holds_alternative<eventlog::version_conflict>(outcome.assume_value())) {
         link->mark_full();
@@ -211,16 +208,34 @@ awaitable<visit_outcome> visits_service::commit(link_ref const& link, eventlog::
     co_return redirect_to{std::string(link->url()), done.last_position};
 }
 
+/// To the spool whatever the log does. Nobody can ask for a cap there, so it is not held.
+awaitable<visit_outcome> visits_service::spool(link_ref const& link, eventlog::append_request append) {
+    using outcome = eventlog::result<eventlog::append_outcome>;
+    auto& expected = append.streams.front().expected;
+    if (expected.what() != eventlog::expected_version::kind::any) ++beyond_caps_;
+    expected = eventlog::expected_version::any();
+    auto keep = [this, append = std::move(append)](resumption<outcome> const& done) mutable {
+        options_.outage.spool->keep(std::move(append), done);
+    };
+    auto const kept = co_await await_call<outcome>(std::move(keep));
+    if (!kept) co_return kept.assume_error();
+    co_return redirect_to{std::string(link->url()), 0};
+}
+
 /// Redirects before the commit, but not past a queue that takes no more.
 visit_outcome visits_service::commit_later(link_record const& link, eventlog::append_request append) {
     using outcome = eventlog::result<eventlog::append_outcome>;
     enum class fate { open, failed, answered };
     auto const click = std::make_shared<std::atomic<fate>>(fate::open);
     // The committer may outlive this object.
-    committer_.submit(std::move(append), [lost = lost_when_queued_, click](outcome const& committed) {
-        if (committed) return;
-        if (click->exchange(fate::failed) == fate::answered) lost->fetch_add(1, std::memory_order_relaxed);
-    });
+    committer_.submit(
+        std::move(append),
+        [lost = lost_when_queued_, click](outcome const& committed) {
+            if (committed) return;
+            if (click->exchange(fate::failed) == fate::answered)
+                lost->fetch_add(1, std::memory_order_relaxed);
+        },
+        true);
     if (click->exchange(fate::answered) == fate::failed) return too_busy("clicks");
     return redirect_to{std::string(link.url()), 0};
 }
@@ -237,6 +252,7 @@ awaitable<visits_service::found_or_failure> visits_service::find(std::string con
         }
     }
     misses_.fetch_add(1, std::memory_order_relaxed);
+    if (is_log_away()) co_return not_without_log("this link is not known here");
     auto work = [this, short_code] { return loader_.load(short_code); };
     auto key = "/" + short_code;
     auto loaded = co_await link_loads_.run(std::move(key), std::move(work));
@@ -259,14 +275,57 @@ awaitable<visits_service::found_or_failure> visits_service::find(domain::link_id
     co_return std::move(*loaded);
 }
 
-awaitable<eventlog::result<visits_service::key_ref>> visits_service::click_key(
+awaitable<eventlog::result<visits_service::sealing_key>> visits_service::click_key(
     domain::workspace_id const& workspace, domain::timestamp at) {
     auto subject = eventlog::click_subject(workspace, at);
-    if (auto known = keys_.cached(subject)) co_return known;
+    auto const known = keys_.at_hand(subject);
+    bool const is_away = is_log_away();
+    if (known.key && (known.is_trusted || is_away)) {
+        if (known.wants_refresh && !is_away)
+            boost::asio::post(blocking_, [this, subject] { keys_.refresh(subject); });
+        co_return sealing_key{known.key, false};
+    }
+    if (is_away) co_return co_await local_key(std::move(subject));
     auto work = [this, subject] { return keys_.get_or_create(subject); };
-    auto made = co_await key_loads_.run(std::move(subject), std::move(work));
+    auto name = subject;
+    auto made = co_await key_loads_.run(std::move(name), std::move(work));
     if (!made) co_return too_busy("click keys");
-    co_return std::move(*made);
+    if (*made) co_return sealing_key{made->assume_value(), false};
+    bool const may_spool =
+        options_.outage.spool != nullptr && made->assume_error().code != failure_code::corrupted;
+    if (may_spool) co_return co_await local_key(std::move(subject));
+    co_return made->assume_error();
+}
+
+awaitable<eventlog::result<visits_service::sealing_key>> visits_service::local_key(std::string subject) {
+    if (auto known = options_.outage.spool->known_local_key(subject)) co_return sealing_key{known, true};
+    using outcome = eventlog::result<key_ref>;
+    auto make = [this, subject = std::move(subject)](resumption<outcome> const& done) mutable {
+        options_.outage.spool->make_local_key(std::move(subject), done);
+    };
+    auto const made = co_await await_call<outcome>(std::move(make));
+    if (!made) co_return made.assume_error();
+    co_return sealing_key{made.assume_value(), true};
+}
+
+// ---- Without the log --------------------------------------------------------------------------------------
+
+bool visits_service::is_log_away() const {
+    auto const* const spool = options_.outage.spool;
+    if (spool == nullptr) return false;
+    return spool->is_active() || (options_.since_contact && options_.since_contact() > silence_max);
+}
+
+/// What cannot be answered from what this process knows.
+std::optional<failure> visits_service::refuse_in_outage(link_record const& link, visit const& request) const {
+    if (options_.outage.refuse_stale && options_.since_contact &&
+        options_.since_contact() > options_.outage.stale_max) {
+        return not_without_log("what is known of this link is too old");
+    }
+    if (link.max_clicks() && !options_.outage.let_capped_through)
+        return not_without_log("this link's clicks are limited");
+    if (link.has_password() && request.password) return not_without_log("this link needs a password");
+    return std::nullopt;
 }
 
 awaitable<eventlog::result<bool>> visits_service::is_full(link_record const& link) {
@@ -295,72 +354,6 @@ awaitable<eventlog::result<visits_service::password_check>> visits_service::chec
         return right ? password_check::right : password_check::wrong;
     };
     co_return co_await run_blocking(blocking_, std::move(work));
-}
-
-// ---- The event ------------------------------------------------------------------------------------------
-
-domain::click::clicked visits_service::event_of(link_record const& link, client_facts const& client,
-                                                click_source const& source,
-                                                eventlog::data_key const& key) const {
-    auto const user_agent = source.user_agent.substr(0, user_agent_parser::bytes_max);
-    auto referer = clean_text(source.referer, referer_bytes_max);
-    auto asked = utm_of_query(source.query);
-    auto where = places_->find(source.ip);
-
-    domain::click::clicked e;
-    e.link_id = link.link_id();
-    e.short_code = link.short_code();
-    e.country_code = std::move(where.country_code);
-    e.region = std::move(where.region);
-    e.city = std::move(where.city);
-    e.device_type = client.device_type;
-    e.browser = client.browser;
-    e.browser_version = client.browser_version;
-    e.os = client.os;
-    e.os_version = client.os_version;
-    e.is_bot = client.is_bot;
-    e.referer_domain = referer_domain(referer);
-    e.utm_source = first_of(std::move(asked.source), link.utm_source());
-    e.utm_medium = first_of(std::move(asked.medium), link.utm_medium());
-    e.utm_campaign = first_of(std::move(asked.campaign), link.utm_campaign());
-
-    auto& personal = e.personal.emplace();
-    // A reported visitor is told apart from an address by the word in front.
-    personal.visitor = source.visitor ? eventlog::keyring::visitor_hash(key, "visitor " + *source.visitor, {})
-                                      : eventlog::keyring::visitor_hash(key, source.ip, user_agent);
-    if (options_.keep_ip != keep_ip::none) personal.ip = kept_ip(canonical_ip(source.ip), options_.keep_ip);
-    personal.user_agent = text_or_none(clean_text(user_agent, user_agent_parser::bytes_max));
-    personal.referer = text_or_none(std::move(referer));
-    return e;
-}
-
-eventlog::append_request visits_service::append_of(link_record const& link, domain::click::clicked event,
-                                                   domain::timestamp at, eventlog::data_key const& key,
-                                                   std::string metadata) const {
-    bool const is_bot = event.is_bot;
-    domain::event const happened(std::move(event));
-    auto encoded = eventlog::encode(happened);
-
-    eventlog::event_body body;
-    body.event_id = eventlog::new_uuid_v7();
-    body.type = std::move(encoded.type);
-    body.schema_version = encoded.schema_version;
-    body.workspace_id = link.workspace_id().value;
-    body.data = std::move(encoded.data);
-    body.personal =
-        eventlog::keyring::seal(key, *encoded.personal, body.event_id, eventlog::sealed_part::personal);
-    body.metadata = std::move(metadata);
-    body.occurred_at = at;
-    body.salt = eventlog::new_salt();
-
-    eventlog::stream_append to;
-    to.stream = is_bot ? bots_stream_of(link.link_id()) : clicks_stream_of(link.link_id());
-    if (auto const cap = link.max_clicks(); cap && !is_bot)
-        to.expected = eventlog::expected_version::below(*cap);
-    to.events.push_back(std::move(body));
-    eventlog::append_request append;
-    append.streams.push_back(std::move(to));
-    return append;
 }
 
 // ---- Reported clicks ------------------------------------------------------------------------------------
@@ -420,19 +413,20 @@ awaitable<std::variant<prepared_click, refusal, failure>> visits_service::prepar
         if (!full) co_return full.assume_error();
         if (full.assume_value()) co_return gone_full();
     }
-    auto const key = co_await click_key(link->workspace_id(), at);
-    if (!key) co_return key.assume_error();
+    auto const found_key = co_await click_key(link->workspace_id(), at);
+    if (!found_key) co_return found_key.assume_error();
+    if (found_key.assume_value().is_local) co_return not_without_log("reports are appended at once");
+    eventlog::data_key const& key = *found_key.assume_value().key;
 
     auto const ip = report.ip ? *canonical_ip(*report.ip) : std::string();
     auto const referer = report.referer.value_or("");
     click_source const source{ip, user_agent, referer, {}, report.visitor, at};
-    auto event = event_of(*link, *client, source, *key.assume_value());
+    auto event = click_event(*link, *client, source, key, *places_, options_.keep_ip);
     prepared_click made;
     made.link_id = link->link_id();
     made.workspace_id = link->workspace_id();
     made.is_bot = client->is_bot;
-    made.append =
-        append_of(*link, std::move(event), at, *key.assume_value(), eventlog::encode_metadata(cause));
+    made.append = click_append(*link, std::move(event), at, key, eventlog::encode_metadata(cause));
     co_return made;
 }
 

@@ -8,6 +8,8 @@
 
 #include <boost/asio/thread_pool.hpp>
 
+#include <chrono>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -27,6 +29,9 @@ struct visits_options {
     bool click_queued = false;                             ///< Redirect before the click's commit.
     edge_cache* edge = nullptr;                            ///< Asked for links before the log; null: none.
     bool follow_tail = true;  ///< False: no tail feeds the table, so nothing is remembered in it.
+    outage_options outage{};
+    /// Since the log last told what is new of links; none: always just now.
+    std::function<std::chrono::milliseconds()> since_contact{};
     std::size_t user_agents_max = 10'000;  ///< Parsed user agents that are kept.
     std::size_t loads_max = 1'024;         ///< Cold links being read at once; more fail as queue_full.
     std::size_t password_checks_max = 16;  ///< Argon2id runs waiting or running; more fail as queue_full.
@@ -78,6 +83,7 @@ public:
     struct counters {
         std::uint64_t hits = 0, misses = 0;  ///< Links found in the table, and those that had to be read.
         std::uint64_t lost_when_queued = 0;  ///< Clicks that were answered before a commit that then failed.
+        std::uint64_t beyond_caps = 0;  ///< Clicks let through in an outage whose link's cap was not asked.
     };
     [[nodiscard]] virtual counters stats() const = 0;
 };

@@ -27,6 +27,31 @@ struct committer_options {
     std::chrono::hours producer_idle_max{24};
 };
 
+/// Keeps appends elsewhere while the store does not answer: see eventlog/spool. Called from any thread; none
+/// of it blocks.
+class append_spool {
+public:
+    virtual ~append_spool() = default;
+    /// While true, what may be spooled does not come to the committer at all.
+    [[nodiscard]] virtual bool is_active() const = 0;
+    virtual void keep(append_request request, std::function<void(result<append_outcome>)> done) = 0;
+    /// The fate of a batch that `committer::take_overdue` told of.
+    virtual void settle(uuid const& producer, std::int64_t sequence, bool is_stored) = 0;
+};
+
+/// What has waited too long for the store and may be spooled.
+struct overdue_appends {
+    struct waiting {
+        append_request request;
+        std::function<void(result<append_outcome>)> done;
+    };
+    std::vector<waiting> queued;  ///< Never sent; no longer the committer's.
+    /// Copies from the batch that was sent and not answered. Their callers still wait: see `answer_spooled`.
+    uuid producer{};
+    std::int64_t sequence = 0;
+    std::vector<append_request> sent;
+};
+
 /// What the operator sees of it.
 struct committer_stats {
     std::uint64_t batches = 0, appends = 0, events = 0, resent = 0, refused_full = 0;
@@ -51,7 +76,18 @@ public:
 
     /// Completes at once with `queue_full`, `shutting_down` or, while the store is known to be away,
     /// `unavailable` where it cannot be accepted (then on the caller's thread).
-    void submit(append_request request, completion done);
+    ///
+    /// `may_spool`: the append is one event to one stream, expecting no version. Where there is a spool, and
+    /// the store does not answer, it is kept there and completed as `appended` with last_position 0 and no
+    /// versions.
+    void submit(append_request request, completion done, bool may_spool = false);
+
+    /// Before the first submit, and with null after the last.
+    void set_spool(append_spool* spool);
+    /// Takes what may be spooled, as soon as one such append has waited for `age`. A batch is told of once.
+    [[nodiscard]] overdue_appends take_overdue(std::chrono::milliseconds age);
+    /// Completes the callers of a batch that `take_overdue` told of, as far as they still wait.
+    void answer_spooled(uuid const& producer, std::int64_t sequence, result<append_outcome> const& outcome);
 
     /// Refuses what comes, finishes what was accepted, up to the deadline. True when everything was finished.
     bool drain(std::chrono::milliseconds deadline);

@@ -20,6 +20,8 @@ constexpr std::size_t cached_keys_max = 65'536;
 /// A key destroyed by another process must be forgotten within a minute; so a cached one is looked up again
 /// well before that.
 constexpr std::chrono::seconds cached_for{45};
+/// From this age on a key that is in use is looked up beforehand, so that nobody waits for it.
+constexpr std::chrono::seconds refreshed_from{25};
 
 std::string_view view_of(uuid const& id) {
     return {reinterpret_cast<char const*>(id.bytes.data()), id.bytes.size()};
@@ -155,6 +157,7 @@ struct keyring::cache {
         std::string subject;
         key_pointer key;  ///< Null: destroyed, which is for good.
         clock::time_point loaded_at{};
+        bool refresh_was_asked = false;
     };
     using entries = std::list<entry>;
 
@@ -171,6 +174,16 @@ struct keyring::cache {
         return found->second->key;
     }
 
+    key_at_hand at_hand(std::string const& subject) {
+        std::lock_guard const lock{mutex};
+        auto const found = subjects.find(subject);
+        if (found == subjects.end()) return {};
+        entry& known = *found->second;
+        used.splice(used.begin(), used, found->second);
+        bool const ages = clock::now() - known.loaded_at > refreshed_from;
+        return {known.key, !is_stale(known), ages && !std::exchange(known.refresh_was_asked, ages)};
+    }
+
     /// None: not here, or too old. Null: destroyed.
     std::optional<key_pointer> by_id(uuid const& key_id) {
         std::lock_guard const lock{mutex};
@@ -185,22 +198,26 @@ struct keyring::cache {
         auto const known = ids.find(key_id);
         if (known != ids.end() && known->second->key == nullptr) return;
         forget(key_id);
-        used.push_front({key_id, subject, std::move(key), clock::now()});
+        used.push_front({key_id, subject, std::move(key), clock::now(), false});
         ids.emplace(key_id, used.begin());
         if (!subject.empty()) subjects.insert_or_assign(subject, used.begin());
         if (used.size() > cached_keys_max) forget(used.back().key_id);
     }
 
     result<key_pointer> unwrap(stored_key const& stored) {
+        BOOST_OUTCOME_TRY(auto key, open(stored));
+        put(stored.key_id, stored.subject, key);
+        return key;
+    }
+
+    [[nodiscard]] result<key_pointer> open(stored_key const& stored) const {
         auto bytes =
             open_bytes(wrapping_key, stored.wrapped, wrapping_context(stored.key_id, stored.subject));
         if (!bytes || bytes->size() != key_size) {
             return failure{failure_code::corrupted, "the key " + domain::to_string(stored.key_id) +
                                                         " does not open under this master key"};
         }
-        key_pointer key = make_data_key(stored.key_id, std::move(*bytes));
-        put(stored.key_id, stored.subject, key);
-        return key;
+        return make_data_key(stored.key_id, std::move(*bytes));
     }
 
     std::string const wrapping_key;
@@ -240,15 +257,49 @@ result<std::shared_ptr<data_key const>> keyring::find(std::string const& subject
     return cache_->unwrap(*stored);
 }
 
+keyring::key_at_hand keyring::at_hand(std::string const& subject) {
+    return cache_->at_hand(subject);
+}
+
+/// A key that is gone by now stays in use until it is too old; then it is found to be gone.
+void keyring::refresh(std::string const& subject) {
+    auto const stored = log_.find_key(subject);
+    if (stored && stored.assume_value()) static_cast<void>(cache_->unwrap(*stored.assume_value()));
+}
+
 result<std::shared_ptr<data_key const>> keyring::get_or_create(std::string const& subject) {
     BOOST_OUTCOME_TRY(auto const found, find(subject));
     if (found) return found;
-    stored_key fresh{new_uuid_v7(), subject, ""};
-    fresh.wrapped =
-        seal_bytes(cache_->wrapping_key, random_bytes(key_size), wrapping_context(fresh.key_id, subject));
-    // Another process may have been faster; then its key is the subject's.
-    BOOST_OUTCOME_TRY(auto const kept, log_.add_key(fresh));
+    return adopt(make(subject).stored);
+}
+
+keyring::new_key keyring::make(std::string const& subject) const {
+    new_key fresh{{new_uuid_v7(), subject, ""}, nullptr};
+    auto bytes = random_bytes(key_size);
+    fresh.stored.wrapped =
+        seal_bytes(cache_->wrapping_key, bytes, wrapping_context(fresh.stored.key_id, subject));
+    fresh.key = make_data_key(fresh.stored.key_id, std::move(bytes));
+    return fresh;
+}
+
+result<std::shared_ptr<data_key const>> keyring::unwrap(stored_key const& made) const {
+    return cache_->open(made);
+}
+
+/// Another process may have been faster; then its key is the subject's.
+result<std::shared_ptr<data_key const>> keyring::adopt(stored_key const& made) {
+    BOOST_OUTCOME_TRY(auto const kept, log_.add_key(made));
     return cache_->unwrap(kept);
+}
+
+result<sealed> keyring::reseal(sealed const& bytes, data_key const& from, data_key const& to,
+                               uuid const& event_id, sealed_part part) {
+    auto const plain = open_bytes(from.bytes, bytes.bytes, place_of(event_id, part));
+    if (!plain) {
+        return failure{failure_code::corrupted, "a sealed part of event " + domain::to_string(event_id) +
+                                                    " does not open under its key"};
+    }
+    return seal(to, *plain, event_id, part);
 }
 
 sealed keyring::seal(data_key const& key, std::string_view plain, uuid const& event_id, sealed_part part) {

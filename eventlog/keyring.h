@@ -44,10 +44,35 @@ public:
 
     /// The subject's key if this process has it at hand; never blocks on the store.
     [[nodiscard]] std::shared_ptr<data_key const> cached(std::string const& subject);
+    /// The same, however old: for as long as the store is away. To seal under a key that was destroyed
+    /// meanwhile is harmless, nobody can open it.
+    struct key_at_hand {
+        std::shared_ptr<data_key const> key;
+        bool is_trusted = false;     ///< Young enough for `cached`.
+        bool wants_refresh = false;  ///< Soon too old: call `refresh`. Said once.
+    };
+    [[nodiscard]] key_at_hand at_hand(std::string const& subject);
+    /// Looks the subject's key up again. Blocks on the store.
+    void refresh(std::string const& subject);
     /// The subject's key, made when there is none. Blocks on the store.
     result<std::shared_ptr<data_key const>> get_or_create(std::string const& subject);
     /// The subject's key if there is one; null otherwise. Blocks on the store.
     result<std::shared_ptr<data_key const>> find(std::string const& subject);
+
+    /// A key made without the store, to be `adopt`ed once it is back.
+    struct new_key {
+        stored_key stored;
+        std::shared_ptr<data_key const> key;
+    };
+    [[nodiscard]] new_key make(std::string const& subject) const;
+    /// Opens such a key. `corrupted`: it is not this master key's.
+    [[nodiscard]] result<std::shared_ptr<data_key const>> unwrap(stored_key const& made) const;
+    /// Gives it to the store. Returns the subject's key from then on: this one, or one that was there before.
+    /// Blocks on the store.
+    result<std::shared_ptr<data_key const>> adopt(stored_key const& made);
+    /// The same text under another key. `corrupted`: it does not open under `from`.
+    [[nodiscard]] static result<sealed> reseal(sealed const& bytes, data_key const& from, data_key const& to,
+                                               uuid const& event_id, sealed_part part);
 
     /// Bound to the event by its id, and to its place there: moved elsewhere, the bytes do not open.
     [[nodiscard]] static sealed seal(data_key const& key, std::string_view plain, uuid const& event_id,

@@ -66,6 +66,7 @@ eventlog::result<std::shared_ptr<feed_page const>> event_feed::next(std::size_t 
         if (after >= known_until_ && !wait_for_more(lock, after, deadline)) return page_pointer{};
         if (find(after)) continue;
         if (!reading_ && (!ahead_of_others(consumer) || clock::now() >= pace_until)) return read(lock, after);
+        if (patience.count() == 0) return page_pointer{};
         changed_.wait_for(lock, tail_wait_min);
     }
     return page_pointer{};

@@ -46,7 +46,8 @@ public:
     event_feed(event_source& source, eventlog::keyring& keys, feed_options options);
 
     /// A page that goes on from `after` (it may start earlier: skip what is not above `after`); null when
-    /// none came within `patience`, or at stop.
+    /// none came within `patience`, or at stop. Without patience: one that is at hand, or can be read at
+    /// once.
     [[nodiscard]] eventlog::result<std::shared_ptr<feed_page const>> next(std::size_t consumer,
                                                                           eventlog::position after,
                                                                           std::chrono::milliseconds patience);

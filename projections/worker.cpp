@@ -14,6 +14,8 @@ namespace {
 using eventlog::position;
 
 constexpr std::chrono::milliseconds patience{250};
+/// Of a projection that is behind, in one batch.
+constexpr std::size_t pages_at_once_max = 5;
 constexpr std::chrono::seconds history_check_pause{2};
 constexpr std::chrono::seconds parked_look_pause{1};
 
@@ -193,28 +195,49 @@ void worker::step() {
         if (!parked_.empty() && (clock::now() >= next_parked_retry_ || is_retry_wanted()))
             retry_parked_events();
     }
-    auto const page = value_or_throw(around_.feed.next(number_, at_.position, patience));
+    auto const pages = next_pages();
     gate_pass const pass{around_.gate};
     if (!pass) {
         around_.feed.leave(number_);
         return note_state(projection_state::paused);
     }
-    if (page) apply_page(*page);
-    note_state(page && page->events.size() >= around_.options.batch_events_max ? projection_state::catching_up
-                                                                               : projection_state::live);
+    if (!pages.empty()) apply_pages(pages);
+    bool const is_behind = !pages.empty() && is_full(*pages.back());
+    note_state(is_behind ? projection_state::catching_up : projection_state::live);
 }
 
-void worker::apply_page(feed_page const& page) {
-    event_list wanted;
-    wanted.reserve(page.events.size());
-    for (auto const& event : page.events) {
-        if (event.stored.position > at_.position && types_.contains(event.stored.body.type))
-            wanted.push_back(&event);
+bool worker::is_full(feed_page const& page) const {
+    return page.events.size() >= around_.options.batch_events_max;
+}
+
+/// One page at the head of the log. Behind it, as many as are at hand: a batch writes what it touches once,
+/// however often it is touched.
+worker::page_list worker::next_pages() {
+    page_list pages;
+    auto after = at_.position;
+    for (auto wait = patience; pages.size() < pages_at_once_max; wait = std::chrono::milliseconds{0}) {
+        auto page = value_or_throw(around_.feed.next(number_, after, wait));
+        if (!page) break;
+        after = page->until;
+        pages.push_back(std::move(page));
+        if (!is_full(*pages.back())) break;
     }
-    defects_ = page.defects;
+    return pages;
+}
+
+void worker::apply_pages(page_list const& pages) {
+    event_list wanted;
+    defects_.clear();
     checkpoint to = at_;
-    to.position = page.until;
-    if (!page.events.empty()) to.recorded_at = page.events.back().stored.recorded_at;
+    for (auto const& page : pages) {
+        for (auto const& event : page->events) {
+            if (event.stored.position > at_.position && types_.contains(event.stored.body.type))
+                wanted.push_back(&event);
+        }
+        defects_.insert(page->defects.begin(), page->defects.end());
+        to.position = page->until;
+        if (!page->events.empty()) to.recorded_at = page->events.back().stored.recorded_at;
+    }
 
     auto const started = clock::now();
     apply_range(wanted, to);

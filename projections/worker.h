@@ -63,7 +63,10 @@ private:
     void release();
     void step();
     void check_history();
-    void apply_page(feed_page const& page);
+    using page_list = std::vector<std::shared_ptr<feed_page const>>;
+    [[nodiscard]] page_list next_pages();
+    [[nodiscard]] bool is_full(feed_page const& page) const;
+    void apply_pages(page_list const& pages);
     void apply_range(event_batch events, checkpoint const& to);
     void isolate(event_batch events, checkpoint const& to, share const& failed, std::string const& why);
     void commit(share const& what, checkpoint const& to);
@@ -89,7 +92,7 @@ private:
     checkpoint at_;
     std::vector<parked_event> parked_;
     std::set<std::string> parked_subjects_;
-    std::map<eventlog::position, std::string> defects_;  ///< Of the page in hand.
+    std::map<eventlog::position, std::string> defects_;  ///< Of the pages in hand.
     clock::time_point next_history_check_{};
     clock::time_point next_parked_retry_{};
     clock::time_point next_parked_look_{};

@@ -60,14 +60,14 @@ wait_for_port() { # PORT WHAT
     fail "$2 does not answer on port $1."
 }
 
-# PostgreSQL with the durability that it has by default; its data are kept in $folder/postgres. Sets pg_port and
-# pg_url.
+# PostgreSQL with the durability that it has by default; its data are kept in $folder/postgres. Sets pg_port, pg_url
+# and pg_pid; once more, it is started again where it was.
 start_postgres() { # [SETTING=VALUE…]
     local bin=('') data=$folder/postgres as=() settings=() setting _
     bin=(/usr/lib/postgresql/*/bin)
     [[ -x ${bin[-1]}/postgres ]] || fail "PostgreSQL is missing; ./dev $(basename "$0") installs it."
     pg_bin=${bin[-1]}
-    pg_port=$(free_port)
+    pg_port=${pg_port:-$(free_port)}
     for setting in "$@"; do settings+=(-c "$setting"); done
     mkdir -p "$data"
     if [[ $EUID -eq 0 ]]; then
@@ -81,6 +81,7 @@ start_postgres() { # [SETTING=VALUE…]
     # SIGINT: ends its connections rather than wait for them.
     start_process INT "$folder/postgres.log" "${as[@]}" setpriv --pdeathsig INT "$pg_bin/postgres" -D "$data" \
         -p "$pg_port" -k "$data" -h 127.0.0.1 -c max_connections=200 "${settings[@]}"
+    pg_pid=$pid
     wait_for_port "$pg_port" PostgreSQL
     for _ in $(seq 100); do
         "$pg_bin/pg_isready" -q -h 127.0.0.1 -p "$pg_port" && break

@@ -17,6 +17,7 @@ site::site(std::string const& backend, std::string const& url) {
     environment_["LOG_LEVEL"] = "info";
     if (backend == "postgresql") {
         environment_["DATABASE_URL"] = url.empty() ? shared_postgres().fresh_database() : url;
+        environment_["SPOOL"] = folder_.file("spool.db");
     } else {
         environment_["DB_PATH"] = folder_.file("linkledger.db");
     }

@@ -1,0 +1,113 @@
+#pragma once
+// Clicks that wait for the log on this machine's disk: a small SQLite file, synced before a click is
+// answered.
+
+#include "eventlog/event_log.h"
+#include "eventlog/sql/connection.h"
+#include "eventlog/sql/file_lock.h"
+
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace linkledger::eventlog {
+
+/// Names a batch for good: a log that has it takes it no second time.
+struct batch_number {
+    uuid producer{};
+    std::int64_t sequence = 0;
+
+    auto operator<=>(batch_number const&) const = default;
+};
+
+/// Clicks of a batch that was sent to the log, and of which nobody knows yet whether it is there.
+struct unsettled_batch {
+    batch_number number;
+    std::vector<append_request> clicks;
+};
+
+struct spool_options {
+    std::string path;
+    std::size_t bytes_max = 1u << 30;  ///< Of clicks, as they are counted here; the file is some 30 % larger.
+    std::size_t batch_appends_max = 1'000;  ///< In a batch that is sent to the log.
+    std::string vfs{};                      ///< A registered SQLite VFS, for tests.
+};
+
+struct spool_stats {
+    std::size_t clicks = 0;
+    std::size_t bytes = 0;
+    std::size_t bytes_max = 0;
+    std::optional<timestamp> oldest;  ///< When the click in front happened.
+};
+
+/// Safe to call from any thread; calls block for a sync of the disk at most. Failures are values:
+/// `unavailable` where the file cannot be used, `queue_full` where it may not grow.
+///
+/// A click is an append of one event to one stream, expecting no version. What was added is given out by
+/// `next` in the order in which it was added, in batches whose number and content are fixed before they are
+/// given out the first time, so that a batch may be sent as often as it takes.
+class spool {
+public:
+    /// Opens or makes the file. Null: another process has it. `unavailable` names what is wrong with it.
+    static result<std::unique_ptr<spool>> open(spool_options const& options);
+
+    /// Clicks are of one history of the log. Those of another log id are refused (`corrupted`): their file
+    /// has to be moved away. After a change of epoch the numbers given out mean nothing, and are given anew.
+    result<void> bind_history(log_head const& head);
+
+    /// Adds both or nothing; durable on return. The unsettled batch is held back until it is removed or
+    /// released.
+    result<void> add(std::vector<append_request> const& clicks, std::optional<unsettled_batch> const& sent);
+
+    /// What a new batch's events need before they are fixed. Must not block.
+    using preparation = std::function<result<void>(event_body&)>;
+    /// The batch in front, the same one until it is removed. None: there is no click, or the one in front is
+    /// held.
+    result<std::optional<append_batch>> next(preparation const& prepare);
+    /// The log has it. Returns how many clicks went.
+    result<std::size_t> remove(batch_number const& number);
+    /// Whoever sent it has given up: `next` may give it out.
+    void release(batch_number const& number);
+
+    /// A key that the log does not have yet; durable on return.
+    result<void> add_key(stored_key const& key);
+    /// Those that were added after the first `known`, in the order in which they were.
+    [[nodiscard]] std::vector<stored_key> keys_beyond(std::size_t known) const;
+
+    [[nodiscard]] std::string const& path() const { return options_.path; }
+    [[nodiscard]] spool_stats stats() const;
+
+private:
+    struct range {
+        batch_number number;
+        std::int64_t first = 0, last = 0;
+    };
+
+    spool(spool_options options, sql::file_lock lock, std::unique_ptr<sql::connection> on);
+
+    void load();
+    void insert(append_request const& click);
+    std::optional<range> range_in_front();
+    range number_next(preparation const& prepare, std::optional<failure>& refused);
+    append_batch read(range const& of);
+    void give_space_back();
+
+    spool_options const options_;
+    sql::file_lock const lock_;
+    std::unique_ptr<sql::connection> const on_;
+    mutable std::mutex mutex_;
+    std::set<batch_number> held_;
+    std::vector<stored_key> keys_;
+    std::size_t clicks_ = 0;
+    std::size_t bytes_ = 0;
+    std::size_t bytes_at_most_ = 0;  ///< Since the file was last small.
+    std::optional<timestamp> oldest_;
+    std::int64_t next_id_ = 1;
+};
+
+}  // namespace linkledger::eventlog
