@@ -109,6 +109,7 @@ struct runner::state {
     read_store& store;
     std::vector<std::unique_ptr<projection>> projections;
     pause_gate gate;
+    std::timed_mutex turns;
     std::map<std::chrono::milliseconds, std::unique_ptr<event_feed>> feeds;  ///< By pace.
     progress_board board;
     /// A version that is fed here.
@@ -233,7 +234,7 @@ void runner::state::follow(std::vector<build_row> const& rows) {
         if (workers.contains(key)) continue;
         auto& runs_it = *find_projection(key.first, key.second.version);
         auto& feed = *feeds.at(runs_it.linger().value_or(options.linger));
-        worker_surroundings const around{source, keys, store, feed, board, gate, options};
+        worker_surroundings const around{source, keys, store, feed, board, gate, turns, options};
         auto works = std::make_unique<worker>(runs_it, key.second, consumers++, around);
         auto& made = workers[key];
         made.works = std::move(works);

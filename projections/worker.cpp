@@ -14,6 +14,8 @@ namespace {
 using eventlog::position;
 
 constexpr std::chrono::milliseconds patience{250};
+/// For the others that are at the head of the log.
+constexpr std::chrono::milliseconds turn_wait_max{20};
 /// Of a projection that is behind, in one batch.
 constexpr std::size_t pages_at_once_max = 5;
 constexpr std::chrono::seconds history_check_pause{2};
@@ -239,6 +241,9 @@ void worker::apply_pages(page_list const& pages) {
         if (!page->events.empty()) to.recorded_at = page->events.back().stored.recorded_at;
     }
 
+    // Who waits for a slow one goes on all the same, soon.
+    std::unique_lock my_turn{around_.turns, std::defer_lock};
+    if (!is_full(*pages.back())) static_cast<void>(my_turn.try_lock_for(turn_wait_max));
     auto const started = clock::now();
     apply_range(wanted, to);
     std::chrono::duration<double> const took = clock::now() - started;

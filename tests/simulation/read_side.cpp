@@ -112,7 +112,7 @@ struct read_side::state {
         one.feed = std::make_unique<projections::event_feed>(source, keys, feeding);
         one.worker = std::make_unique<projections::worker>(
             one.runs, projections::build_id{one.runs.version()}, which,
-            projections::worker_surroundings{source, keys, models.store(), *one.feed, *board, gate, options});
+            projections::worker_surroundings{source, keys, models.store(), *one.feed, *board, gate, turns, options});
     }
 
     eventlog::event_log& log;
@@ -121,6 +121,7 @@ struct read_side::state {
     sim_source source;
     projections::runner_options options;
     projections::pause_gate gate;
+    std::timed_mutex turns;
     std::unique_ptr<projections::progress_board> board;
     std::vector<std::unique_ptr<unit>> units;
 };
