@@ -249,6 +249,9 @@ measure_load() { # sqlite|postgresql
     query_rows links "$(live_version links)" "SELECT short_code FROM $name WHERE is_active AND deleted_at IS NULL LIMIT 10000" >"$folder/codes"
     workspace=$("$linkledger" events --type link.created --limit 1 | jq -r .workspace_id)
     for when in alone beside; do
+        # What was written before is not written back meanwhile.
+        [[ -z ${DATABASE_URL:-} ]] || sql CHECKPOINT
+        sync
         "$tools/bench_open_loop" --port "$port" --rate 1000 --seconds "$seconds" --paths-from "$folder/codes" >"$folder/redirects_$when.json" &
         redirects=$!
         "$tools/bench_open_loop" --port "$port" --rate 100 --seconds "$seconds" --connections 16 --post /v1/commands/CreateLink --key "$key" \
