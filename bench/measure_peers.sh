@@ -59,19 +59,21 @@ for _ in $(seq "$rounds"); do
     done
 done
 settle append nginx pgbench emmett message_db redis ours
-line redirects linkledger "$figure_ours" "" "64 visitors over HTTP; each click durable, sealed, hashed, counted in Redis and in read models, before or soon after the 302"
+line redirects linkledger "$figure_ours" "" "64 visitors over HTTP; a click is durable, sealed and hashed before its 302, in Redis and read models soon after"
 line "" "nginx return 302, 2 workers" "$figure_nginx" "$(ratio "$figure_ours" "$figure_nginx")" "knows no link, writes nothing"
 line appends "pgbench, one insert, $WRITERS clients" "$figure_pgbench" "$(ratio "$figure_ours" "$figure_pgbench")" "no versions of streams, no HTTP, no JSON made; positions with gaps and out of order"
 line "" "message-db, $WRITERS writers" "$figure_message_db" "$(ratio "$figure_ours" "$figure_message_db")" "no HTTP; nothing sealed or hashed; one message a call"
 line "" "Emmett, $WRITERS writers" "$figure_emmett" "$(ratio "$figure_ours" "$figure_emmett")" "no HTTP; nothing sealed or hashed; a conflict where two make one stream"
 line counters "redis-benchmark INCR, 64 clients" "$figure_redis" "$(ratio "$figure_ours" "$figure_redis")" "in memory alone; a click sent twice counts twice, one lost is lost"
 
-for _ in $(seq "$rounds"); do
-    per_second "$events" "$linkledger" bench generate --events "$events" --links "$STREAMS" --workspace "bulk-$RANDOM" --seed "$RANDOM" >>"$folder/bulk.ours"
-    "$pg_bin/psql" -X -q "$DATABASE_URL" -c "DROP TABLE IF EXISTS copied_events; CREATE TABLE copied_events (LIKE events INCLUDING ALL)" \
-        -c "\\copy (SELECT * FROM events ORDER BY position DESC LIMIT $events) TO '$folder/events.bin' (FORMAT binary)"
+bulk() { # DATABASE
+    use_backend postgresql "$1"
+    per_second "$events" "$linkledger" bench generate --events "$events" --links "$STREAMS" >>"$folder/bulk.ours"
+    "$pg_bin/psql" -X -q -v ON_ERROR_STOP=1 "$DATABASE_URL" -c "CREATE TABLE copied_events (LIKE events INCLUDING ALL)" \
+        -c "\\copy (SELECT * FROM events) TO '$folder/events.bin' (FORMAT binary)"
     per_second "$events" "$pg_bin/psql" -X -q -v ON_ERROR_STOP=1 "$DATABASE_URL" -c "\\copy copied_events FROM '$folder/events.bin' (FORMAT binary)" >>"$folder/bulk.copy"
-done
+}
+for round in $(seq "$rounds"); do (bulk "bulk_$round"); done
 settle bulk ours copy
 line bulk "linkledger, 2,000 events a batch" "$figure_ours" "" "events made, sealed and hashed"
 line "" "COPY of the same rows and indexes" "$figure_copy" "$(ratio "$figure_ours" "$figure_copy")" "decides nothing: no versions, no positions, no claims; one transaction"
@@ -79,9 +81,9 @@ line "" "COPY of the same rows and indexes" "$figure_copy" "$(ratio "$figure_our
 emmett fill "$events" >/dev/null
 message_db fill "$events" >/dev/null
 for _ in $(seq "$rounds"); do
-    emmett rebuild >>"$folder/rebuild.emmett"
+    emmett rebuild >>"$folder/rebuild.emmett" # Says on standard error what it did not count.
     message_db rebuild >>"$folder/rebuild.message_db"
-    "$linkledger" rebuild links --json >"$folder/rebuild.json" || fail "the rebuild failed: $(cat "$folder/rebuild.json")"
+    "$linkledger" rebuild links --json >"$folder/rebuild.json" 2>"$folder/rebuild.log" || fail "the rebuild failed: $(cat "$folder/rebuild.json" "$folder/rebuild.log")"
     jq -r .events_per_second "$folder/rebuild.json" >>"$folder/rebuild.ours"
 done
 settle rebuild emmett message_db ours
@@ -96,7 +98,7 @@ read -r lost of < <(message_db lost "$seconds")
 say "lost      message-db: $lost of $of"
 CODES=$folder/codes BROWSER=$browser wrk -t1 -c16 -d"${seconds}s" -s bench/random_path.lua "http://127.0.0.1:$port/" >"$folder/wrk.log" 2>&1 &
 writers=$!
-"$linkledger" rebuild links --json >"$folder/rebuild.json" || fail "the rebuild failed: $(cat "$folder/rebuild.json")"
+"$linkledger" rebuild links --json >"$folder/rebuild.json" 2>"$folder/rebuild.log" || fail "the rebuild failed: $(cat "$folder/rebuild.json" "$folder/rebuild.log")"
 wait "$writers"
 "$linkledger" audit verify --read-models --json >"$folder/verify.json" 2>"$folder/verify.log" ||
     fail "read models differ from the log: $(head -c 400 "$folder/verify.json") $(tail -1 "$folder/verify.log")"
