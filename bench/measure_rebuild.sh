@@ -11,19 +11,44 @@ seconds=${SECONDS_EACH:-30}
 # An empty database with so many events in its log.
 fill() { # sqlite|postgresql NAME EVENTS
     use_backend "$1" "$2"
-    "$linkledger" bench generate --events "$3" --links "$links" --visitors "$visitors" >"$folder/generate.log" 2>&1 ||
+    generate "$3"
+}
+generate() { # EVENTS
+    "$linkledger" bench generate --events "$1" --links "$links" --visitors "$visitors" >"$folder/generate.log" 2>&1 ||
         fail "$(tail -3 "$folder/generate.log")"
 }
 give_up_database() { # NAME
     rm -rf "${folder:?}/$1"
     [[ -z ${DATABASE_URL:-} ]] || sql "DROP DATABASE $1" >/dev/null
 }
-query() { # SQL on read models and notes of rebuilds
+query() { # SQL on what is noted about versions and rebuilds
     if [[ -n ${DATABASE_URL:-} ]]; then
         "$pg_bin/psql" -X -q -A -t -F ' ' -v ON_ERROR_STOP=1 "$DATABASE_URL" -c "$1"
     else
         sqlite3 -separator ' ' "${DB_PATH%.db}.projections.db" "$1"
     fi
+}
+query_rows() { # NAME VERSION SQL on the tables of a build; its version is 2, or 2.3
+    local version=${2%.*} build=1
+    [[ $2 != *.* ]] || build=${2#*.}
+    if [[ -z ${DATABASE_URL:-} ]]; then
+        sqlite3 "${DB_PATH%.db}.$1-v$2.db" "$3"
+    elif ((build == 1)); then
+        query "$3"
+    else
+        query "SET search_path TO public_$1_v${version}_$build; $3"
+    fi
+}
+live_version() { # NAME
+    query "SELECT CASE WHEN build = 1 THEN version || '' ELSE version || '.' || build END
+        FROM projection_versions WHERE name = '$1' AND state = 'live'"
+}
+drop_others() { # NAME: what is not live, which a server would feed
+    local version
+    for version in $(query "SELECT CASE WHEN build = 1 THEN version || '' ELSE version || '.' || build END
+        FROM projection_versions WHERE name = '$1' AND state <> 'live'"); do
+        "$linkledger" drop "$1" "$version" >/dev/null
+    done
 }
 psql_seconds() { # PSQL ARGUMENTS… -> seconds
     local start
@@ -34,7 +59,7 @@ psql_seconds() { # PSQL ARGUMENTS… -> seconds
 
 # Notes time, position, target and milliseconds left of a rebuild, until the file is there that says it is over.
 watch_rebuild() { # NAME
-    while [[ ! -e $folder/over ]]; do
+    while [[ -d $folder && ! -e $folder/over ]]; do
         printf '%s %s\n' "$(date +%s.%N)" "$(query "SELECT phase, position, target, coalesce(eta_ms, -1) FROM projection_rebuilds WHERE name = '$1'" 2>/dev/null)"
         sleep 0.2
     done >"$folder/watched"
@@ -137,61 +162,96 @@ measure_memory() { # sqlite|postgresql
     done
 }
 
-# What a table holds, as one line.
-hash_of() { # NAME VERSION.BUILD
-    "$linkledger" projections --json >/dev/null
-    if [[ -n ${DATABASE_URL:-} ]]; then
-        query "SELECT md5(string_agg(t::text, '' ORDER BY t::text)) FROM public_$1_v${2/./_}.$1_v${2%.*} AS t"
-    else
-        sqlite3 "${DB_PATH%.db}.$1-v$2.db" "SELECT * FROM $1_v${2%.*} ORDER BY 1, 2" | md5sum
-    fi
+# What the tables of a build hold, as one line.
+hash_of() { # NAME VERSION
+    local table tables="$1_v${2%.*}"
+    [[ $1 != links ]] || tables="links_v${2%.*} link_visitors_v${2%.*} link_tags_v${2%.*} tags_v${2%.*}"
+    for table in $tables; do
+        if [[ -n ${DATABASE_URL:-} ]]; then
+            query_rows "$1" "$2" "SELECT count(*), sum(hashtextextended(t::text, 0)::numeric) FROM $table AS t"
+        else
+            query_rows "$1" "$2" "SELECT * FROM $table ORDER BY 1, 2"
+        fi
+    done | md5sum
 }
 
-# kill -9 ten times, at moments spread over the whole; then it goes on to its end.
+# What an unfinished build has noted as done: ranges read, stretches combined of so many, indexes left to make.
+noted() { # NAME VERSION
+    local parts notes=rebuild_$1_v${2%.*}
+    parts=$(find "${DB_PATH%/*}" -path "*rebuild/$1-v$2-*" -type f ! -name '*.new' | wc -l)
+    query_rows "$1" "$2" "SELECT $parts + coalesce(sum(CASE kind WHEN 2 THEN 1 END), 0), coalesce(sum(CASE kind WHEN 4 THEN 1 END), 0),
+        coalesce(sum(CASE kind WHEN 3 THEN 1 END), 0), coalesce(sum(CASE kind WHEN 5 THEN 1 END), 0) FROM $notes" 2>/dev/null | tr '|' ' ' || true
+}
+
+# kill -9 ten times, at moments spread over the whole; then it goes on to its end. What is lost is what was in hand: two
+# pieces of work at most, and those are measured where nothing is killed.
 measure_kills() { # sqlite|postgresql
-    local name=${KILLED:-links} undisturbed kill known resumed lost=0 worst=0 at
+    local name=${KILLED:-links} undisturbed alone shares version count at took=0 started kills=0 ranges=0 stretches=0 before now
     fill "$1" "kills_$1" "$events"
     jobs=1 rebuild "$name"
-    undisturbed=$(hash_of "$name" "$(jq -r .version "$folder/out")")
-    rebuild "$name"
-    for kill in $(seq 10); do
-        at=$(awk -v t="$build_seconds" -v r="$RANDOM" 'BEGIN {printf "%.2f", 0.3 + t / 10 * r / 32768 * 1.6}')
+    undisturbed=$(hash_of "$name" "$(live_version "$name")")
+    LOG_LEVEL=debug rebuild "$name"
+    alone=$build_seconds
+    shares=$(cat "$folder/out" "$folder/err" | sed -nE 's/.*(read|combined|indexed) in ([0-9.]+) s.*/\1 \2/p' | xargs)
+    for count in $(seq 10); do
+        at=$(awk -v t="$alone" -v r="$RANDOM" 'BEGIN {printf "%.2f", 0.2 + t / 10 * r / 32768 * 1.6}')
+        started=$EPOCHREALTIME
         "$linkledger" rebuild "$name" --jobs 2 >"$folder/out" 2>"$folder/err" &
         pid=$!
-        resumed=
-        for _ in $(seq "$(awk -v t="$at" 'BEGIN {print int(t / 0.1)}')"); do
-            sleep 0.1
-            read -r phase known target < <(query "SELECT phase, position, target FROM projection_rebuilds WHERE name = '$name'") || true
-            [[ -n $resumed ]] || resumed=$(awk -F'building  ' '/building/ {split($2, p, " "); gsub(",", "", p[1]); print p[1]; exit}' "$folder/err")
-        done
-        kill -9 "$pid" 2>/dev/null || break
-        wait "$pid" 2>/dev/null || true
-        if [[ -n ${before:-} && -n $resumed ]]; then
-            lost=$(awk -v b="$before" -v r="$resumed" -v n="$events" 'BEGIN {l = 100 * (b - r) / n; printf "%.2f", l > 0 ? l : 0}')
-            worst=$(awk -v a="$worst" -v b="$lost" 'BEGIN {print (a > b) ? a : b}')
+        sleep "$at"
+        kill -9 "$pid" 2>/dev/null || true
+        if wait "$pid" 2>/dev/null; then break; fi # It was done before.
+        took=$(awk -v t="$took" -v a="$started" -v b="$EPOCHREALTIME" 'BEGIN {print t + b - a}')
+        kills=$count
+        version=$(query "SELECT version || '.' || build FROM projection_versions WHERE name = '$name' ORDER BY version DESC, build DESC LIMIT 1")
+        now=$(noted "$name" "$version")
+        say "    killed after $at s ($(query "SELECT phase FROM projection_rebuilds WHERE name = '$name'")); ranges read, stretches combined, of, indexes to make: ${now:-all is done}"
+        # Nothing that was noted is done again.
+        if [[ -n ${before:-} && -n $now ]]; then
+            awk -v a="$before" -v b="$now" 'BEGIN {split(a, x, " "); split(b, y, " "); exit y[1] < x[1] || y[2] < x[2]}' ||
+                fail "of what was noted ($before) some is gone ($now)"
         fi
-        before=$known
-        say "    killed after $at s at $known of $target ($phase); it had gone on from ${resumed:-?}"
+        before=$now
+        [[ -z $now ]] || read -r ranges _ stretches _ <<<"$now"
     done
-    rebuild "$name"
-    [[ $(hash_of "$name" "$(jq -r .version "$folder/out")") == "$undisturbed" ]] || fail "the rebuild that was killed differs"
-    say "  $1, $name: killed $kill times, the same rows as a serial one undisturbed; of what was done at most $worst % was done again, besides the two pieces in hand (a 400th of the reading each, a 90th of the combining)"
+    [[ $kills -lt $count ]] || rebuild "$name"
+    took=$(awk -v t="$took" -v w="$whole_seconds" 'BEGIN {printf "%.1f", t + w}')
+    [[ $(hash_of "$name" "$(live_version "$name")") == "$undisturbed" ]] || fail "the rebuild that was killed differs"
+    say "  $1, $name: killed $kills times, the same rows as a serial one undisturbed; $took s in all with their starts and the comparison, $alone s undisturbed without it ($shares s)"
+    awk -v shares="$shares" -v ranges="$ranges" -v stretches="$stretches" -v backend="$1" 'BEGIN {
+        n = split(shares, s, " ")
+        for (i = 1; i < n; i += 2) {took[s[i]] = s[i + 1]; all += s[i + 1]}
+        printf "    in hand at a kill, of the work: %.2f %% reading (2 of %d ranges)", 200 * took["read"] / ranges / all, ranges
+        if (stretches) printf ", %.2f %% combining (2 of %d stretches)", 200 * took["combined"] / stretches / all, stretches
+        if (backend == "postgresql") printf ", 0 making indexes (the server goes on)\n"
+        else printf ", at most %.1f %% making indexes\n", 100 * took["indexed"] / all}'
     give_up_database "kills_$1"
 }
 
-# Redirects and commands beside a rebuild, over the same without one.
+# Redirects and commands beside a rebuild, over the same without one. Read models are at the head before, and old
+# versions dropped, so that a server feeds what one feeds that has run for long.
 measure_load() { # sqlite|postgresql
-    local when
-    fill "$1" "load_$1" "$events"
-    for name in links clicks audit_logs; do rebuild "$name"; done
+    local when name what redirects commands workspace took
+    use_backend "$1" "load_$1"
+    start_linkledger # The first administrator is made with an empty log.
+    stop_linkledger
+    generate "$events"
+    for name in links clicks audit_logs; do
+        rebuild "$name"
+        drop_others "$name"
+    done
     start_linkledger
     for _ in $(seq 1200); do
         [[ $("$linkledger" projections --json | jq 'map(.lag_events) | max') -lt 1000 ]] && break
         sleep 0.5
     done
-    "$linkledger" events --type link.created | head -10000 | jq -r .data.short_code >"$folder/codes"
-    workspace=$("$linkledger" events --type link.created | head -1 | jq -r .workspace_id)
+    name=links_v$(live_version links | cut -d. -f1)
+    query_rows links "$(live_version links)" "SELECT short_code FROM $name WHERE is_active AND deleted_at IS NULL LIMIT 10000" >"$folder/codes"
+    workspace=$("$linkledger" events --type link.created --limit 1 | jq -r .workspace_id)
     for when in alone beside; do
+        # What was written before is not written back meanwhile.
+        [[ -z ${DATABASE_URL:-} ]] || sql CHECKPOINT
+        sync
         "$tools/bench_open_loop" --port "$port" --rate 1000 --seconds "$seconds" --paths-from "$folder/codes" >"$folder/redirects_$when.json" &
         redirects=$!
         "$tools/bench_open_loop" --port "$port" --rate 100 --seconds "$seconds" --connections 16 --post /v1/commands/CreateLink --key "$key" \
@@ -199,15 +259,18 @@ measure_load() { # sqlite|postgresql
         commands=$!
         if [[ $when == beside ]]; then
             sleep 4
-            "$linkledger" rebuild links --jobs 2 --json ${LOAD_OPTIONS:-} >"$folder/out" 2>"$folder/err" || fail "$(tail -3 "$folder/err")"
+            "$linkledger" rebuild links --jobs 2 --json ${LOAD_OPTIONS:-} >"$folder/out" 2>"$folder/err" || fail "$(tail -3 "$folder/out" "$folder/err")"
+            is_running "$redirects" || say "  ! the load ended before the rebuild; SECONDS_EACH makes it longer"
         fi
-        wait "$redirects" "$commands" || say "  ! not every request was answered"
+        wait "$redirects" || say "  ! not every redirect was answered"
+        wait "$commands" || say "  ! not every command was answered"
     done
     for what in redirects commands; do
         say "  $1, $what: $(jq -rn --slurpfile a "$folder/${what}_alone.json" --slurpfile b "$folder/${what}_beside.json" \
-            '"longest \($a[0].max_ms) ms alone, \($b[0].max_ms) ms beside a rebuild; p99 \($a[0].p99_ms) and \($b[0].p99_ms) ms; of \($b[0].sent) failed \($b[0].failed), refused \($b[0].not_3xx // $b[0].not_2xx)"')"
+            '"longest \($a[0].max_ms) ms alone, \($b[0].max_ms) ms beside a rebuild; p99.9 \($a[0].p999_ms) and \($b[0].p999_ms) ms, p99 \($a[0].p99_ms) and \($b[0].p99_ms) ms; of \($a[0].sent) and \($b[0].sent) failed \($a[0].failed) and \($b[0].failed), refused \($a[0].not_3xx // $a[0].not_2xx) and \($b[0].not_3xx // $b[0].not_2xx)"')"
     done
-    say "  $1: the rebuild took $(jq .seconds "$folder/out") s at $(jq .events_per_second "$folder/out") events/s; differences: $(jq -c .differences "$folder/out")"
+    took=$(jq '.seconds * 10 | round / 10' "$folder/out")
+    say "  $1: the rebuild of $events events took $took s beside it, at $(jq .events_per_second "$folder/out") events/s; differences: $(jq -c .differences "$folder/out")"
     stop_linkledger
     give_up_database "load_$1"
 }

@@ -62,7 +62,8 @@ async function write(more) {
   let written = 0;
   const writer = async () => {
     while (more()) {
-      written += await append(streamName(), [click()]);
+      const done = await append(streamName(), [click()]);
+      written += done; // In one statement, the sum would be read before the wait.
     }
   };
   await Promise.all(Array.from({ length: writers }, writer));

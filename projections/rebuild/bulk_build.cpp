@@ -173,13 +173,11 @@ private:
     /// for it.
     void make_index(sql::connection& to, std::string const& statement, std::int64_t number) {
         try {
-            if (!notes_.await(to, kind::index, number)) return;
-            if (to.dialect() == sql::dialect::postgresql) {
-                auto const done = notes_.drop_statement(kind::index, number);
-                return to.execute_script("SET LOCAL maintenance_work_mem = '64MB'; " + statement + "; " +
-                                         done);
-            }
+            if (to.dialect() == sql::dialect::postgresql)
+                return to.execute_script("SET LOCAL maintenance_work_mem = '64MB'; " +
+                                         notes_.script_once(kind::index, number, statement));
             sql::transaction turn{to, sql::connection::access::write};
+            if (!notes_.has(to, kind::index, number)) return;
             to.execute_script(statement);
             notes_.drop(to, kind::index, number);
             turn.commit();

@@ -63,17 +63,18 @@ void rebuild_notes::drop(sql::connection& in, kind what, std::int64_t number) co
     in.execute("DELETE FROM " + table_ + " WHERE kind = $1 AND number = $2", {number_of(what), number});
 }
 
-std::string rebuild_notes::drop_statement(kind what, std::int64_t number) const {
-    return "DELETE FROM " + table_ + " WHERE kind = " + std::to_string(number_of(what)) +
-           " AND number = " + std::to_string(number);
+bool rebuild_notes::has(sql::connection& in, kind what, std::int64_t number) const {
+    return in
+        .query_one("SELECT 1 FROM " + table_ + " WHERE kind = $1 AND number = $2", {number_of(what), number},
+                   [](sql::row const&) { return true; })
+        .has_value();
 }
 
-bool rebuild_notes::await(sql::connection& in, kind what, std::int64_t number) const {
-    std::string const lock = in.dialect() == sql::dialect::postgresql ? " FOR UPDATE" : "";
-    return in
-        .query_one("SELECT 1 FROM " + table_ + " WHERE kind = $1 AND number = $2" + lock,
-                   {number_of(what), number}, [](sql::row const&) { return true; })
-        .has_value();
+std::string rebuild_notes::script_once(kind what, std::int64_t number, std::string const& statement) const {
+    auto const note = " FROM " + table_ + " WHERE kind = " + std::to_string(number_of(what)) +
+                      " AND number = " + std::to_string(number);
+    return "DO $once$ BEGIN PERFORM 1" + note + " FOR UPDATE; IF FOUND THEN " + statement + "; DELETE" +
+           note + "; END IF; END $once$";
 }
 
 }  // namespace linkledger::projections

@@ -36,10 +36,10 @@ public:
     [[nodiscard]] std::vector<std::string> values(sql::connection& in, kind what) const;
     void forget(sql::connection& in, kind what) const;
     void drop(sql::connection& in, kind what, std::int64_t number) const;
-    /// The same as text, for a script.
-    [[nodiscard]] std::string drop_statement(kind what, std::int64_t number) const;
-    /// Waits for who is about to drop a note. False: there is none (any more).
-    [[nodiscard]] bool await(sql::connection& in, kind what, std::int64_t number) const;
+    [[nodiscard]] bool has(sql::connection& in, kind what, std::int64_t number) const;
+    /// A script for PostgreSQL that carries a statement out and drops its note, in one transaction. Where
+    /// another session is at the same, it waits for that one, and does nothing when the note is gone then.
+    [[nodiscard]] std::string script_once(kind what, std::int64_t number, std::string const& statement) const;
 
 private:
     std::string table_;

@@ -16,6 +16,7 @@
 #include <algorithm>
 #include <atomic>
 #include <csignal>
+#include <future>
 #include <random>
 #include <thread>
 
@@ -52,6 +53,22 @@ protected:
     rebuild_outcome run(rebuild_options const& options) {
         return rebuild(
             options, surroundings(), [this](rebuild_status const& now) { last_ = now; }, stop_);
+    }
+    /// To be killed.
+    pid_t run_in_a_process(rebuild_options const& options) {
+        pid_t const child = ::fork();
+        EXPECT_GE(child, 0);
+        if (child != 0) return child;
+        // The log in memory was copied with the process; the databases are shared.
+        auto const store = models_.open_store();
+        auto const with =
+            rebuild_surroundings{*log_.source, story().keys(), *store,
+                                 [this] { return eventlog::create_bulk_reader(*log_.log); }, all_};
+        try {
+            rebuild(options, with, {}, stop_);
+        } catch (version_refused const&) {
+        }
+        ::_exit(0);
     }
     /// As a database is that was made before there were versions.
     void pin_links_to_version_1() {
@@ -147,22 +164,9 @@ TEST_P(Rebuild, LosesAndRepeatsNothingWhenItIsKilled) {
     for (auto const* const name : {"links", "clicks", "audit_logs"}) {
         SCOPED_TRACE(name);
         for (int round = 0; round < 8; ++round) {
-            pid_t const child = ::fork();
-            ASSERT_GE(child, 0);
-            if (child == 0) {
-                // The log in memory was copied with the process; the databases are shared.
-                auto const store = models_.open_store();
-                auto const with =
-                    rebuild_surroundings{*log_.source, story().keys(), *store,
-                                         [this] { return eventlog::create_bulk_reader(*log_.log); }, all_};
-                auto options = of(name);
-                options.rate_max = 4'000;
-                try {
-                    rebuild(options, with, {}, stop_);
-                } catch (version_refused const&) {
-                }
-                ::_exit(0);
-            }
+            auto options = of(name);
+            options.rate_max = 4'000;
+            pid_t const child = run_in_a_process(options);
             std::this_thread::sleep_for(std::chrono::milliseconds{40 + random() % 150});
             ::kill(child, SIGKILL);
             int status = 0;
@@ -177,6 +181,43 @@ TEST_P(Rebuild, LosesAndRepeatsNothingWhenItIsKilled) {
         EXPECT_EQ(first_difference(models_.dump(name), folded(name)), "");
     }
     EXPECT_GT(kills, 3);
+}
+
+TEST_P(Rebuild, WaitsForAnIndexThatTheServerGoesOnMakingForAKilledOne) {
+    if (GetParam() == sql::dialect::sqlite) return;  // It makes indexes in the process that is killed.
+    pin_links_to_version_1();
+    test::tell_random_story(story(), 8, 300);
+    catch_up_all();
+    auto slow = of("links");
+    slow.rate_max = 500;
+    auto const looking = models_.store().open_loader("links", 2);
+    auto const waiting = [](int sessions) {
+        return "SELECT count(*) = " + std::to_string(sessions) +
+               " FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock' AND "
+               "query LIKE '%link_visitors_v2 ADD%'";
+    };
+    auto const wait_for = [&](std::string const& what) {
+        for (int i = 0; i < 1'000; ++i) {
+            if (looking->query_one(what, {}, [](sql::row const& r) { return r.boolean(0); }).value_or(false))
+                return;
+            std::this_thread::sleep_for(10ms);
+        }
+        ADD_FAILURE() << what;
+    };
+    pid_t const child = run_in_a_process(slow);
+    wait_for("SELECT to_regclass('rebuild_links_v2') IS NOT NULL");
+    // While somebody reads the table, rows are let in, and no primary key.
+    auto const reading = models_.store().open_loader("links", 2);
+    std::optional<sql::transaction> read{std::in_place, *reading, sql::connection::access::read};
+    reading->query("SELECT 1 FROM link_visitors_v2 LIMIT 1", {}, [](sql::row const&) {});
+    wait_for(waiting(1));
+    ::kill(child, SIGKILL);
+    ASSERT_EQ(::waitpid(child, nullptr, 0), child);
+    auto next = std::async(std::launch::async, [&] { return run(of("links")); });
+    wait_for(waiting(2));
+    read.reset();
+    EXPECT_TRUE(next.get().switched);
+    EXPECT_EQ(first_difference(models_.dump("links"), folded("links")), "");
 }
 
 TEST_P(Rebuild, GoesOnWhereItWasInterrupted) {
