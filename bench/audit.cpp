@@ -42,7 +42,7 @@ store open(std::string const& where) {
         sqlite_log_options options;
         options.path = where;
         return {must(open_sqlite_log(options)), merkle::create_sqlite_tree_store(where),
-                [where] { return create_sqlite_bulk_reader(where); }};
+                [where] { return create_sqlite_bulk_reader(where, true); }};
     }
     migrations::up({sql::dialect::postgresql, "", where});
     postgres_log_options options;

@@ -238,10 +238,11 @@ std::unique_ptr<projections::read_store> open_read_store(configuration const& fr
     return projections::create_postgres_read_store(from.database_url, (data / "rebuild").string());
 }
 
-eventlog::bulk_reader_factory bulk_readers_of(configuration const& from) {
+eventlog::bulk_reader_factory bulk_readers_of(configuration const& from, bulk_reading how) {
     if (from.on_postgresql())
         return [url = from.database_url] { return eventlog::create_postgres_bulk_reader(url); };
-    return [path = from.db_path] { return eventlog::create_sqlite_bulk_reader(path); };
+    bool const map = how == bulk_reading::mapped;
+    return [path = from.db_path, map] { return eventlog::create_sqlite_bulk_reader(path, map); };
 }
 
 eventlog::mirror::nats_options nats_options_of(configuration const& from, std::string const& what) {

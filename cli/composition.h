@@ -96,8 +96,10 @@ struct read_side {
                                        std::unique_ptr<projections::event_source> source = nullptr);
 /// `of` must outlive it.
 [[nodiscard]] api::probe probe_of(projections::realtime::redis_writer const& of);
-/// Readers of long stretches of the log, for rebuilds.
-[[nodiscard]] eventlog::bulk_reader_factory bulk_readers_of(configuration const& from);
+/// Readers of long stretches of the log.
+/// Those of a rebuild keep its memory bounded; those of a tool that reads the log once may map its file.
+enum class bulk_reading { bounded, mapped };
+[[nodiscard]] eventlog::bulk_reader_factory bulk_readers_of(configuration const& from, bulk_reading how);
 [[nodiscard]] std::unique_ptr<projections::read_store> open_read_store(configuration const& from);
 
 /// How NATS is reached; `what` is the process's name in its monitoring.

@@ -163,7 +163,7 @@ int run_rebuild(command_options options) {
     projections::rebuild_outcome made;
     try {
         made = projections::rebuild(
-            how, {*source, *log.keys, *store, bulk_readers_of(from), all},
+            how, {*source, *log.keys, *store, bulk_readers_of(from, bulk_reading::bounded), all},
             [&](rebuild_status const& now) { shown.show(now); }, interrupted);
     } catch (std::exception const& failed) {
         shown.finish();

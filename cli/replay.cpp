@@ -49,7 +49,7 @@ int replay(replay_arguments const& given) {
     options.asked = given.until;
     options.program = LINKLEDGER_VERSION;
     options.checkpoint = newest_checkpoint(from, *log.log);
-    options.readers = bulk_readers_of(from);
+    options.readers = bulk_readers_of(from, bulk_reading::mapped);
     options.jobs = static_cast<int>(std::clamp(std::thread::hardware_concurrency(), 1u, 8u));
     progress shown{stderr, "Replaying", "events", static_cast<std::uint64_t>(options.until)};
     options.progress = [&](eventlog::position done, eventlog::position already) {

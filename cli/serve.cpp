@@ -96,7 +96,7 @@ public:
         api::services services{*log_.log,     *writes_.committer,  *log_.keys,           *writes_.bus,
                                *reads_.store, reads_.runner.get(), tree_.published.get()};
         rebuilds_ = std::make_unique<projections::rebuild_manager>(projections::rebuild_surroundings{
-            *reads_.source, *log_.keys, *reads_.store, bulk_readers_of(from), all_projections_});
+            *reads_.source, *log_.keys, *reads_.store, bulk_readers_of(from, bulk_reading::bounded), all_projections_});
         services.rebuilds = rebuilds_.get();
         relay_ = open_relay(from, log_);
         if (relay_) services.probes.push_back(probe_of(*relay_));

@@ -72,7 +72,7 @@ std::string select_of(bulk_query const& query) {
 
 class sqlite_reader final : public bulk_reader {
 public:
-    explicit sqlite_reader(std::string path) : path_(std::move(path)) {}
+    sqlite_reader(std::string path, bool map) : path_(std::move(path)), map_(map) {}
 
     result<void> read(bulk_query const& query, std::function<void(recorded_event&)> const& each) override {
         try {
@@ -81,7 +81,7 @@ public:
                 options.read_only = true;
                 file_ = sql::sqlite::open(path_, options);
                 // Pages are looked at where they lie, rather than copied by a call each.
-                sql::sqlite::run(file_.get(), mapping);
+                if (map_) sql::sqlite::run(file_.get(), mapping);
             }
             run(query, each);
             return boost::outcome_v2::success();
@@ -125,6 +125,7 @@ private:
     }
 
     std::string path_;
+    bool map_;
     sql::sqlite::handle file_;
 };
 
@@ -134,8 +135,8 @@ std::unique_ptr<bulk_reader> create_bulk_reader(event_log& log) {
     return std::make_unique<port_reader>(log);
 }
 
-std::unique_ptr<bulk_reader> create_sqlite_bulk_reader(std::string const& path) {
-    return std::make_unique<sqlite_reader>(path);
+std::unique_ptr<bulk_reader> create_sqlite_bulk_reader(std::string const& path, bool map) {
+    return std::make_unique<sqlite_reader>(path, map);
 }
 
 }  // namespace linkledger::eventlog

@@ -57,7 +57,7 @@ struct feeding::state {
         : source(with.source),
           feed(source, with.keys, feed_options_of(of)),
           board(with.store, {std::string{of.name()}}, options.poll_pause, {}),
-          works(of, which, 0, {source, with.keys, with.store, feed, board, gate, options}),
+          works(of, which, 0, {source, with.keys, with.store, feed, board, gate, turns, options}),
           tables(with.store.open_writer(std::string{of.name()}, which)),
           name(of.name()),
           version(which.version),
@@ -74,6 +74,7 @@ struct feeding::state {
     event_feed feed;
     progress_board board;
     pause_gate gate;
+    std::timed_mutex turns;
     worker works;
     std::unique_ptr<sql::connection> tables;
     std::string name;
