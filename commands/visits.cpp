@@ -48,8 +48,9 @@ failure not_without_log(char const* what) {
     return {failure_code::unavailable, std::string("the log cannot be reached, and ") + what};
 }
 
-/// Silence of the log from which on it is not asked any more while somebody waits.
-constexpr std::chrono::seconds silence_max{3};
+/// From here on the log is not asked any more while somebody waits: clicks have been spooled for so long, or it has
+/// been silent. A shorter pause is waited for.
+constexpr std::chrono::seconds spooling_max{1}, silence_max{3};
 
 /// Whether the link leads nowhere at `at`, its cap apart (unless that is known to be reached).
 std::optional<refusal> refuse_gone(link_record const& link, domain::timestamp at) {
@@ -280,8 +281,9 @@ awaitable<eventlog::result<visits_service::sealing_key>> visits_service::click_k
     auto subject = eventlog::click_subject(workspace, at);
     auto const known = keys_.at_hand(subject);
     bool const is_away = is_log_away();
-    if (known.key && (known.is_trusted || is_away)) {
-        if (known.wants_refresh && !is_away)
+    bool const is_slow = options_.outage.spool != nullptr && options_.outage.spool->is_active();
+    if (known.key && (known.is_trusted || is_slow)) {
+        if (known.wants_refresh && !is_slow)
             boost::asio::post(blocking_, [this, subject] { keys_.refresh(subject); });
         co_return sealing_key{known.key, false};
     }
@@ -313,7 +315,8 @@ awaitable<eventlog::result<visits_service::sealing_key>> visits_service::local_k
 bool visits_service::is_log_away() const {
     auto const* const spool = options_.outage.spool;
     if (spool == nullptr) return false;
-    return spool->is_active() || (options_.since_contact && options_.since_contact() > silence_max);
+    return spool->active_for() > spooling_max ||
+           (options_.since_contact && options_.since_contact() > silence_max);
 }
 
 /// What cannot be answered from what this process knows.

@@ -56,8 +56,21 @@ void spooler::settle(uuid const& producer, std::int64_t sequence, bool is_stored
 }
 
 void spooler::activate() {
-    active_ = true;
+    set_active();
     wake_sender_.notify_one();
+}
+
+void spooler::set_active() {
+    if (active_.load(std::memory_order_relaxed)) return;
+    active_since_ns_ = std::chrono::nanoseconds{clock::now().time_since_epoch()}.count();
+    active_ = true;
+    if (options_.note) options_.note(true, "the log does not answer in time: clicks are spooled");
+}
+
+std::chrono::milliseconds spooler::active_for() const {
+    if (!is_active()) return {};
+    clock::time_point const since{std::chrono::nanoseconds{active_since_ns_.load()}};
+    return std::chrono::duration_cast<std::chrono::milliseconds>(clock::now() - since);
 }
 
 spooler::local_key spooler::known_local_key(std::string const& subject) const {
@@ -119,8 +132,7 @@ void spooler::write_until_stopped() {
 void spooler::write(std::vector<waiting_click> clicks, overdue_appends overdue) {
     for (auto& one : overdue.queued) clicks.push_back({std::move(one.request), std::move(one.done)});
     if (clicks.empty() && overdue.sent.empty()) return;
-    if (!active_.exchange(true) && options_.note)
-        options_.note(true, "the log does not answer in time: clicks are spooled");
+    set_active();
 
     std::vector<append_request> requests;
     requests.reserve(clicks.size());

@@ -40,6 +40,8 @@ public:
     spooler& operator=(spooler const&) = delete;
 
     [[nodiscard]] bool is_active() const override { return active_.load(std::memory_order_relaxed); }
+    /// How long it has been so by now; 0 when it is not.
+    [[nodiscard]] std::chrono::milliseconds active_for() const;
     void keep(append_request request, committer::completion done) override;
     void settle(uuid const& producer, std::int64_t sequence, bool is_stored) override;
 
@@ -76,6 +78,7 @@ private:
     void send_until_stopped();
     /// Whether there may be more to send at once.
     bool send_one();
+    void set_active();
     bool bind();
     result<void> settle_keys();
     result<void> prepare(event_body& event);
@@ -88,6 +91,7 @@ private:
     spool& spool_;
     spooler_options const options_;
     std::atomic<bool> active_{false};
+    std::atomic<std::int64_t> active_since_ns_{0};
 
     mutable std::mutex mutex_;
     std::condition_variable wake_writer_, wake_sender_;

@@ -163,6 +163,7 @@ TEST_F(Outage, LetsLinksWithMaxClicksThroughWhereThatIsConfiguredAndShowsTheExce
     ASSERT_EQ(click(capped, "one"), 302);
     database_.kill9();
     ASSERT_EQ(click("spooled"), 302);
+    std::this_thread::sleep_for(1100ms);
     for (int i = 0; i < 3; ++i) EXPECT_EQ(click(capped, "beyond" + std::to_string(i)), 302);
     EXPECT_EQ(metric("linkledger_spool_beyond_caps_total"), 3);
     database_.start();
@@ -197,6 +198,7 @@ TEST_F(Outage, AnswersUnknownLinksAtOnce) {
     start();
     database_.pause();
     ASSERT_EQ(click("spooled"), 302);
+    std::this_thread::sleep_for(1100ms);  // A pause that is shorter is waited for.
     auto const began = std::chrono::steady_clock::now();
     EXPECT_EQ(server_->client().get("/nobody").status, 503);
     EXPECT_LT(std::chrono::steady_clock::now() - began, 2s) << "without a wait for the database";

@@ -173,6 +173,32 @@ TEST_F(Keyring, NeedsNoStoreForWhatItHasAtHand) {
     EXPECT_EQ(keys_.get_or_create("person-2").error().code, failure_code::unavailable);
 }
 
+TEST_F(Keyring, MakesKeysWithoutTheStoreThatBecomeTheStores) {
+    log_.from_now_on(test::fault::away);
+    auto const made = keys_.make("clicks-a");
+    EXPECT_EQ(keys_.unwrap(made.stored).value()->bytes, made.key->bytes);
+    EXPECT_FALSE(keys_.adopt(made.stored));
+    EXPECT_EQ(keys_.at_hand("clicks-a").key, nullptr) << "nobody else may take it for the store's";
+    log_.from_now_on(test::fault::none);
+    EXPECT_EQ(keys_.adopt(made.stored).value()->key_id, made.key->key_id);
+    EXPECT_EQ(elsewhere_.find("clicks-a").value()->bytes, made.key->bytes);
+    EXPECT_TRUE(keys_.at_hand("clicks-a").is_trusted);
+}
+
+TEST_F(Keyring, GivesTheStoresKeyForOneThatCameTooLate) {
+    auto const made = keys_.make("clicks-a");
+    auto const known = elsewhere_.get_or_create("clicks-a").value();
+    auto const kept = keys_.adopt(made.stored).value();
+    EXPECT_EQ(kept->key_id, known->key_id);
+
+    auto const event = new_uuid_v7();
+    auto const before = keyring::seal(*made.key, "who", event, sealed_part::personal);
+    auto const after = keyring::reseal(before, *made.key, *kept, event, sealed_part::personal).value();
+    EXPECT_EQ(after.key_id, kept->key_id);
+    EXPECT_EQ(elsewhere_.open(after, event, sealed_part::personal).value(), "who");
+    EXPECT_FALSE(keyring::reseal(after, *made.key, *kept, event, sealed_part::personal)) << "not under that key";
+}
+
 TEST_F(Keyring, MakesPseudonymsThatOnlyTheMasterKeyGives) {
     std::string const name = keys_.pseudonym("email", "zoe@example.org");
     EXPECT_EQ(name.size(), 64u);
