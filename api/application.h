@@ -65,6 +65,8 @@ struct services {
     /// Links are followed while the log is away. True of the function: it is away now, so that nobody asks it
     /// who is about to answer a probe.
     std::function<bool()> follows_without_log{};
+    /// Whether there is room for their clicks; none: there is none.
+    std::function<bool()> takes_clicks_without_log{};
     /// Makes a signed note of a receipt's text; none: receipts are not given.
     std::function<std::string(std::string const&)> sign{};
 };

@@ -43,6 +43,10 @@ constexpr std::chrono::seconds tail_age_max{5};
 }  // namespace
 
 awaitable<void> list_projections(exchange& x) {
+    if (is_log_away(x.shared.on)) {
+        send(x.to, problem_of(eventlog::failure{eventlog::failure_code::unavailable, "the log is away"}));
+        co_return;
+    }
     projection_list all;
     if (!co_await ask_runner(x, all)) co_return;
     x.answer_json(json::bj::serialize(json::to_value(all, json::empty_fields::null)));
@@ -85,7 +89,7 @@ awaitable<void> readyz(exchange& x) {
         well = well && now.up;
         dependencies.push_back(dependency_of(each.name, now.up, now.detail));
     }
-    bool const is_of_use = log_answers || on.follows_without_log;
+    bool const is_of_use = log_answers || (on.takes_clicks_without_log && on.takes_clicks_without_log());
     json::bj::object const answer{{"status", !is_of_use            ? "unavailable"
                                              : well && log_answers ? "ready"
                                                                    : "degraded"},

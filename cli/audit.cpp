@@ -134,8 +134,8 @@ subject open_subject(audit_options const& options, std::vector<merkle::verifier_
         made.log = open_log(from);
         made.store = open_tree_store(from);
         if (keys.empty()) keys = own_keys(from, *made.log.log);
-        made.source =
-            std::make_unique<merkle::store_source>(*made.log.log, *made.store, bulk_readers_of(from, bulk_reading::mapped));
+        made.source = std::make_unique<merkle::store_source>(*made.log.log, *made.store,
+                                                             bulk_readers_of(from, bulk_reading::mapped));
     }
     return made;
 }

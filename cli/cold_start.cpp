@@ -25,7 +25,11 @@ std::optional<std::string> why_unreachable(configuration const& from) {
     } catch (sql::error const& why) {
         using kind = sql::error::kind;
         if (why.what_kind() == kind::constraint || why.what_kind() == kind::other) return std::nullopt;
-        return why.what();
+        // A server that answers so will not come round by itself: the start shall fail and say why.
+        std::string const text = why.what();
+        for (char const* const lasting : {"authentication failed", "does not exist", "pg_hba.conf"})
+            if (text.find(lasting) != std::string::npos) return std::nullopt;
+        return text;
     }
 }
 
@@ -46,6 +50,7 @@ cold_server::cold_server(configuration const& from, api::application_options con
     api::services services{*log_.log, *writes_.committer, *log_.keys, *writes_.bus, *reads_};
     services.probes.push_back(probe_of(*writes_.spooler, *writes_.bus));
     services.follows_without_log = [] { return true; };
+    services.takes_clicks_without_log = [this] { return writes_.spooler->has_room(); };
     application_ = std::make_unique<api::application>(options, services);
     application_->start();
     auto const known = writes_.bus->stats();
@@ -58,6 +63,7 @@ cold_server::cold_server(configuration const& from, api::application_options con
 bool cold_server::stop(std::chrono::milliseconds patience) {
     bool const whole = application_->stop(patience);
     writes_.bus->stop();
+    writes_.end();
     return whole;
 }
 

@@ -123,6 +123,13 @@ struct write_side {
     std::unique_ptr<eventlog::committer> committer;
     std::unique_ptr<eventlog::spooler> spooler;  ///< Null without a spool.
     std::unique_ptr<commands::command_bus> bus;
+
+    /// What they complete resumes on the contexts of whoever called: they have to end before those do.
+    void end() {
+        bus.reset();
+        spooler.reset();
+        committer.reset();
+    }
 };
 /// `spool` may be null, or must outlive it.
 [[nodiscard]] write_side open_write_side(configuration const& from, log_side const& log,

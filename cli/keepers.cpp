@@ -1,6 +1,7 @@
 #include "cli/keepers.h"
 
 #include "cli/composition.h"
+#include "commands/links_file.h"
 #include "eventlog/crypto.h"
 
 #include <spdlog/spdlog.h>
@@ -12,6 +13,7 @@ namespace {
 
 constexpr std::chrono::seconds links_saved_first{10};
 constexpr std::chrono::minutes links_saved_every{5};
+constexpr std::chrono::hours links_kept{1};
 
 }  // namespace
 
@@ -47,11 +49,19 @@ void links_keeper::run(std::stop_token const& stop) {
     }
 }
 
-/// What was learnt from another process's file alone is not written: it would look newer than it is.
+/// A process that has just started knows few links: for an hour the many that its predecessor knew are worth
+/// more.
+bool links_keeper::is_less_than_saved(std::size_t links) const {
+    auto const there = commands::look_at_links(path_);
+    return there && links < there.assume_value().links / 2 &&
+           there.assume_value().head.age(eventlog::now()) < links_kept;
+}
+
 void links_keeper::save() {
     auto const now = bus_.stats();
     if (now.link_cache_size == 0) return;
     if (now.tail_position == saved_position_ && now.link_cache_size == saved_links_) return;
+    if (is_less_than_saved(now.link_cache_size)) return;
     auto const saved = bus_.save_links(path_);
     if (!saved) {
         spdlog::warn("the known links could not be written: {}", describe(saved.error()));

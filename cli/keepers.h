@@ -35,6 +35,7 @@ public:
 private:
     void run(std::stop_token const& stop);
     void save();
+    [[nodiscard]] bool is_less_than_saved(std::size_t links) const;
 
     commands::command_bus& bus_;
     std::string const path_;

@@ -96,7 +96,8 @@ public:
         api::services services{*log_.log,     *writes_.committer,  *log_.keys,           *writes_.bus,
                                *reads_.store, reads_.runner.get(), tree_.published.get()};
         rebuilds_ = std::make_unique<projections::rebuild_manager>(projections::rebuild_surroundings{
-            *reads_.source, *log_.keys, *reads_.store, bulk_readers_of(from, bulk_reading::bounded), all_projections_});
+            *reads_.source, *log_.keys, *reads_.store, bulk_readers_of(from, bulk_reading::bounded),
+            all_projections_});
         services.rebuilds = rebuilds_.get();
         relay_ = open_relay(from, log_);
         if (relay_) services.probes.push_back(probe_of(*relay_));
@@ -110,6 +111,7 @@ public:
         services.sign = tree_.sign;
         if (writes_.spooler) {
             services.probes.push_back(probe_of(*writes_.spooler, *writes_.bus));
+            services.takes_clicks_without_log = [this] { return writes_.spooler->has_room(); };
             services.follows_without_log = [this] { return writes_.spooler->is_active() || is_log_silent(); };
             links_ = std::make_unique<links_keeper>(*writes_.bus, links_file_of(*spool));
         }
@@ -139,6 +141,7 @@ public:
         if (relay_) relay_->stop();
         answers_.reset();
         tree_.signer.reset();
+        writes_.end();
         return whole;
     }
 
@@ -192,22 +195,35 @@ public:
 private:
     /// The cold server goes on until everything but the port is ready.
     void start_when_reachable(std::stop_token const& stop) {
-        constexpr std::chrono::seconds pause{1};
+        constexpr std::chrono::seconds pause{1}, handover_patience{1};
         std::string problem;
         while (!stop.stop_requested()) {
             std::this_thread::sleep_for(pause);
             if (why_unreachable(configuration_)) continue;
             try {
                 auto ready = std::make_unique<server>(configuration_, options_, spool_.get());
-                cold_->stop(configuration_.shutdown_deadline);
+                cold_->stop(handover_patience);
                 cold_.reset();
                 server_ = std::move(ready);
-                server_->listen();
+                listen_again(stop);
                 spdlog::info("the database is reached; everything is served");
                 return;
             } catch (std::exception const& why) {
                 if (problem != why.what()) spdlog::error("the server cannot start yet: {}", why.what());
                 problem = why.what();
+            }
+        }
+    }
+
+    /// The cold server's connections may take a moment to leave the address.
+    void listen_again(std::stop_token const& stop) {
+        for (;;) {
+            try {
+                return server_->listen();
+            } catch (std::runtime_error const& why) {
+                if (stop.stop_requested()) return;
+                spdlog::error("the address cannot be had yet: {}", why.what());
+                std::this_thread::sleep_for(std::chrono::milliseconds{100});
             }
         }
     }

@@ -2,6 +2,9 @@
 
 #include "eventlog/sql/connection.h"
 
+#include <fcntl.h>
+#include <unistd.h>
+
 #include <algorithm>
 #include <filesystem>
 
@@ -48,6 +51,29 @@ link_settings read_link(sql::row const& r) {
     return link;
 }
 
+sql::sqlite_options reading() {
+    sql::sqlite_options how;
+    how.read_only = true;
+    return how;
+}
+
+void make_private_file(std::string const& path) {
+    int const file = ::open(path.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+    if (file >= 0) ::close(file);
+}
+
+links_file_head read_head(sql::connection& from) {
+    auto const found =
+        from.query_one("SELECT log_id, epoch, last, learnt_at FROM head", {}, [](sql::row const& r) {
+            links_file_head read;
+            read.history = {r.id(0), r.integer(1), r.integer(2), r.time(3)};
+            read.learnt_at = r.time(3);
+            return read;
+        });
+    if (!found) throw sql::error(sql::error::kind::other, "it is empty");
+    return *found;
+}
+
 void remove_with_its_wal(std::string const& path) {
     for (char const* const end : {"", "-wal", "-shm"}) {
         std::error_code ignored;
@@ -67,6 +93,7 @@ eventlog::result<void> write_links(std::string const& path, links_file_head cons
     std::string const draft = path + ".new";
     try {
         remove_with_its_wal(draft);
+        make_private_file(draft);
         {
             auto const into = sql::open_sqlite(draft, {});
             into->execute_script(schema);
@@ -75,8 +102,11 @@ eventlog::result<void> write_links(std::string const& path, links_file_head cons
                           {head.history.log_id, head.history.epoch, head.history.last, head.learnt_at});
             from.for_each([&](link_record const& link) { insert(*into, link.settings()); });
             whole.commit();
+            // All of it into the one file, before that takes the old one's place.
+            auto const mode = into->query_one("PRAGMA journal_mode = DELETE", {},
+                                              [](sql::row const& r) { return r.text(0); });
+            if (mode != "delete") throw sql::error(sql::error::kind::unavailable, "it cannot be completed");
         }
-        // The last connection has closed, so all of it is in the one file.
         std::error_code failed;
         std::filesystem::rename(draft, path, failed);
         if (failed) return unusable(path, failed.message());
@@ -87,26 +117,29 @@ eventlog::result<void> write_links(std::string const& path, links_file_head cons
     }
 }
 
+eventlog::result<links_file_summary> look_at_links(std::string const& path) {
+    if (!std::filesystem::exists(path)) return unusable(path, "there is none");
+    try {
+        auto const from = sql::open_sqlite(path, reading());
+        auto const links =
+            from->query_one("SELECT count(*) FROM links", {}, [](sql::row const& r) { return r.integer(0); });
+        return links_file_summary{read_head(*from), static_cast<std::size_t>(links.value_or(0))};
+    } catch (sql::error const& why) {
+        return unusable(path, why.what());
+    }
+}
+
 eventlog::result<links_file_head> read_links(std::string const& path, link_table& into) {
     if (!std::filesystem::exists(path)) return unusable(path, "there is none");
     try {
-        sql::sqlite_options how;
-        how.read_only = true;
-        auto const from = sql::open_sqlite(path, how);
-        auto const head =
-            from->query_one("SELECT log_id, epoch, last, learnt_at FROM head", {}, [](sql::row const& r) {
-                links_file_head read;
-                read.history = {r.id(0), r.integer(1), r.integer(2), r.time(3)};
-                read.learnt_at = r.time(3);
-                return read;
-            });
-        if (!head) return unusable(path, "it is empty");
+        auto const from = sql::open_sqlite(path, reading());
+        auto const head = read_head(*from);
         from->query(
             "SELECT link_id, workspace_id, version, short_code, url, disabled, deleted, has_password, "
             "expires_at, "
             "max_clicks, utm_source, utm_medium, utm_campaign FROM links",
             {}, [&](sql::row const& r) { into.put_remembered(read_link(r)); });
-        return *head;
+        return head;
     } catch (sql::error const& why) {
         return unusable(path, why.what());
     }

@@ -22,6 +22,13 @@ struct links_file_head {
 eventlog::result<void> write_links(std::string const& path, links_file_head const& head,
                                    link_table const& from);
 
+/// What the file says of itself. `unavailable`: there is no such file, or it cannot be read.
+struct links_file_summary {
+    links_file_head head;
+    std::size_t links = 0;
+};
+eventlog::result<links_file_summary> look_at_links(std::string const& path);
+
 /// Adds what the file holds to the table. `unavailable`: there is no such file, or it cannot be read.
 eventlog::result<links_file_head> read_links(std::string const& path, link_table& into);
 

@@ -48,8 +48,8 @@ failure not_without_log(char const* what) {
     return {failure_code::unavailable, std::string("the log cannot be reached, and ") + what};
 }
 
-/// From here on the log is not asked any more while somebody waits: clicks have been spooled for so long, or it has
-/// been silent. A shorter pause is waited for.
+/// From here on the log is not asked any more while somebody waits: clicks have been spooled for so long, or
+/// it has been silent. A shorter pause is waited for.
 constexpr std::chrono::seconds spooling_max{1}, silence_max{3};
 
 /// Whether the link leads nowhere at `at`, its cap apart (unless that is known to be reached).
@@ -187,6 +187,8 @@ awaitable<visit_outcome> visits_service::record(link_ref const& link, visit cons
     auto event = click_event(*link, client, source, key, *places_, options_.keep_ip);
     auto append = click_append(*link, std::move(event), now, key, eventlog::encode_metadata(cause));
     bool const is_capped = link->max_clicks().has_value();
+    if (found.assume_value().is_local && is_capped && !options_.outage.let_capped_through)
+        co_return not_without_log("this link's clicks are limited");
     if (found.assume_value().is_local || (is_capped && options_.outage.let_capped_through && is_log_away())) {
         co_return co_await spool(link, std::move(append));
     }

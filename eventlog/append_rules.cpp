@@ -259,6 +259,14 @@ recorded_event to_recorded(planned_event const& event, timestamp recorded_at) {
     return recorded;
 }
 
+batch_outcome forgotten_outcome(append_batch const& batch) {
+    batch_outcome outcome;
+    outcome.resent = true;
+    for (append_request const& one : batch.appends)
+        outcome.outcomes.emplace_back(appended{0, std::vector<version>(one.streams.size(), 0), {}});
+    return outcome;
+}
+
 std::string encode_outcome(batch_outcome const& outcome) {
     byte_writer out;
     out.byte(outcome_format);

@@ -75,6 +75,9 @@ struct batch_plan {
 /// The event as stored; `body_hash` is computed here, so leaf hashes of a plan are best made one by one.
 [[nodiscard]] recorded_event to_recorded(planned_event const& event, timestamp recorded_at);
 
+/// That a batch was stored, where its outcome is no longer kept: `appended` at position 0 for each append.
+[[nodiscard]] batch_outcome forgotten_outcome(append_batch const& batch);
+
 /// A batch's outcome as bytes, for the producer's row; what a resent batch is answered with (`resent` is then
 /// true).
 [[nodiscard]] std::string encode_outcome(batch_outcome const& outcome);

@@ -41,7 +41,8 @@ using bulk_reader_factory = std::function<std::unique_ptr<bulk_reader>()>;
 
 /// Connects with the first read.
 [[nodiscard]] std::unique_ptr<bulk_reader> create_postgres_bulk_reader(std::string const& url);
-/// `map`: reads the file mapped into memory, a tenth faster; what was read counts as the process's memory then.
+/// `map`: reads the file mapped into memory, a tenth faster; what was read counts as the process's memory
+/// then.
 [[nodiscard]] std::unique_ptr<bulk_reader> create_sqlite_bulk_reader(std::string const& path, bool map);
 /// Through the port, page by page; `log` must outlive it.
 [[nodiscard]] std::unique_ptr<bulk_reader> create_bulk_reader(event_log& log);

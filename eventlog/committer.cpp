@@ -36,16 +36,16 @@ void committer::state::submit(append_request request, completion done, bool may_
     pending one{std::move(request), std::move(done), clock::now(), 0, may_spool};
     one.bytes = bytes_of(one.request);
     failure refused;
-    append_spool* elsewhere = nullptr;
     {
-        std::lock_guard const lock{mutex};
-        bool const spools = may_spool && spool != nullptr;
+        std::unique_lock lock{mutex};
         bool const full =
             queue.size() >= options.queue_appends_max || queued_bytes + one.bytes > options.queue_bytes_max;
+        bool const spools = may_spool && spool != nullptr;
         if (draining || stopping) {
             refused = {failure_code::shutting_down, "the process is stopping"};
         } else if (spools && (spool->is_active() || !stats.store_available)) {
-            elsewhere = spool;
+            return with_spool(
+                lock, [&](append_spool& to) { to.keep(std::move(one.request), std::move(one.done)); });
         } else if (!stats.store_available) {
             refused = store_is_away();
         } else if (full) {
@@ -58,13 +58,13 @@ void committer::state::submit(append_request request, completion done, bool may_
             return;
         }
     }
-    if (elsewhere != nullptr) return elsewhere->keep(std::move(one.request), std::move(one.done));
     one.complete(std::move(refused));
 }
 
 void committer::state::set_spool(append_spool* to) {
-    std::lock_guard const lock{mutex};
+    std::unique_lock lock{mutex};
     spool = to;
+    idle.wait(lock, [&] { return spool_users == 0; });
 }
 
 overdue_appends committer::state::take_overdue(std::chrono::milliseconds age) {

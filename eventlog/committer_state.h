@@ -52,6 +52,7 @@ private:
     using clock = std::chrono::steady_clock;
     using batch_in_flight = std::vector<pending>;
     using completions = std::vector<completion>;
+    using batch_number_of = std::pair<uuid, std::int64_t>;  ///< Producer and sequence.
 
     void run();
     bool take(batch_in_flight& taken);
@@ -65,12 +66,23 @@ private:
                 clock::time_point started);
     void abandon(batch_in_flight& taken, append_batch& batch, failure const& why);
     void begin_flight(append_batch const& batch, batch_in_flight& taken);
-    void end_flight(bool is_stored);
+    bool end_flight(bool is_stored);
     void take_overdue_queued(overdue_appends& into);
     static void take_spoolable(batch_in_flight& taken, completions& into);
     void complete_together(std::function<void()> const& complete) const;
     void renew_producer();
     void fail_queued();
+    /// Calls the spool without the lock. It stays until `use` has returned.
+    template <typename Use>
+    void with_spool(std::unique_lock<std::mutex>& lock, Use const& use) {
+        append_spool* const to = spool;
+        ++spool_users;
+        lock.unlock();
+        use(*to);
+        lock.lock();
+        --spool_users;
+        idle.notify_all();
+    }
     void give_up(append_request request, completion done, bool may_spool, failure const& why);
     void set_available(bool available);
     void wait_for_store();
@@ -90,6 +102,7 @@ private:
     bool stopping = false;          ///< And the thread ends once the queue is empty.
     committer_stats stats;
     append_spool* spool = nullptr;
+    std::size_t spool_users = 0;  ///< Threads that call it at this moment, outside the lock.
     /// The batch whose fate is open. While it is set, `done` of what it took is `mutex`'s.
     struct {
         append_batch const* batch = nullptr;
@@ -97,7 +110,7 @@ private:
         bool is_spooled = false;
     } flight;
     /// Callers of batches that failed while they were being spooled: the spool answers them.
-    std::map<std::pair<uuid, std::int64_t>, completions> left_to_spool;
+    std::map<batch_number_of, completions> left_to_spool;
 
     // Of the committer's thread alone.
     uuid producer = new_uuid_v7();

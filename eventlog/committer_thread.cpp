@@ -109,9 +109,12 @@ void committer::state::commit(batch_in_flight& taken) {
         outcome = send_again(batch, is_unknown(outcome.error()));
     }
     if (!outcome && is_unknown(outcome.error())) outcome = resend_until_known(batch, taken);
-    end_flight(outcome.has_value());
+    bool const was_spooled = end_flight(outcome.has_value());
     if (outcome) {
         sequence = batch.sequence;
+        // The spool may send the batch once more, if this process dies before it is removed there: it has to
+        // be its producer's last then.
+        if (was_spooled) renew_producer();
         answer(taken, batch, std::move(outcome).value(), started);
     } else {
         abandon(taken, batch, outcome.error());
@@ -123,19 +126,21 @@ void committer::state::begin_flight(append_batch const& batch, batch_in_flight& 
     flight = {&batch, &taken, false};
 }
 
-/// From here on what was taken is this thread's alone.
-void committer::state::end_flight(bool is_stored) {
-    append_spool* told = nullptr;
-    append_batch const* batch = nullptr;
-    {
-        std::lock_guard const lock{mutex};
-        batch = flight.batch;
-        if (flight.is_spooled) told = spool;
-        if (told != nullptr && !is_stored)
-            take_spoolable(*flight.taken, left_to_spool[{batch->producer, batch->sequence}]);
-        flight = {};
+/// From here on what was taken is this thread's alone. Returns whether the batch is in the spool, too.
+bool committer::state::end_flight(bool is_stored) {
+    std::unique_lock lock{mutex};
+    bool const was_spooled = flight.is_spooled;
+    batch_number_of const number{flight.batch->producer, flight.batch->sequence};
+    if (was_spooled && spool != nullptr && !is_stored) {
+        completions waiting;
+        take_spoolable(*flight.taken, waiting);
+        if (!waiting.empty()) left_to_spool[number] = std::move(waiting);
     }
-    if (told != nullptr) told->settle(batch->producer, batch->sequence, is_stored);
+    flight = {};
+    if (was_spooled && spool != nullptr) {
+        with_spool(lock, [&](append_spool& to) { to.settle(number.first, number.second, is_stored); });
+    }
+    return was_spooled;
 }
 
 /// An attempt after the first. What was unknown stays unknown where this attempt did not get through.
@@ -249,12 +254,12 @@ void committer::state::fail_queued() {
 
 /// What the store does not take goes to the spool, if it may.
 void committer::state::give_up(append_request request, completion done, bool may_spool, failure const& why) {
-    append_spool* to = nullptr;
     {
-        std::lock_guard const lock{mutex};
-        if (may_spool) to = spool;
+        std::unique_lock lock{mutex};
+        if (may_spool && spool != nullptr) {
+            return with_spool(lock, [&](append_spool& to) { to.keep(std::move(request), std::move(done)); });
+        }
     }
-    if (to != nullptr) return to->keep(std::move(request), std::move(done));
     done(why);
 }
 

@@ -195,7 +195,9 @@ using append_outcome = std::variant<appended, version_conflict, claim_taken, rep
 struct batch_outcome {
     std::vector<append_outcome> outcomes;
     position first_position = 0;  ///< Of the batch's first event; head + 1 when it wrote none.
-    bool resent = false;          ///< The sequence was taken: this is what was stored then.
+    /// The sequence was taken: this is what was stored then. After a day the log keeps only that it was: then
+    /// every append is `appended` at position 0.
+    bool resent = false;
 };
 
 /// The history that positions belong to. A reader that meets another id or epoch starts over.

@@ -1,5 +1,6 @@
 #include "eventlog/postgres_batch.h"
 
+#include "eventlog/append_rules.h"
 #include "eventlog/leaf_hash.h"
 #include "eventlog/sql/binary_array.h"
 
@@ -303,6 +304,7 @@ void postgres_batch::encoder::finish() {
 }
 
 result<batch_outcome> postgres_batch::read(answer const& from) const {
+    if (from.resent && from.numbers.empty() && !part_streams_.empty()) return forgotten_outcome(batch_);
     if (from.uniform) return read_uniform(from);
     batch_outcome all{{}, from.first_position, from.resent};
     auto const& numbers = from.numbers;

@@ -270,6 +270,7 @@ result<std::optional<batch_outcome>> sqlite_writer::find_outcome(append_batch co
         return failure{failure_code::corrupted, "batch " + std::to_string(batch.sequence) +
                                                     " of a producer whose last one is " +
                                                     std::to_string(last)};
+    if (find.bytes(1).empty()) return forgotten_outcome(batch);
     auto stored = decode_outcome(find.bytes(1));
     if (!stored)
         return failure{failure_code::corrupted, "the outcome of a resent batch was not kept so long"};

@@ -26,7 +26,8 @@ struct worker_surroundings {
     event_feed& feed;
     progress_board& board;
     pause_gate& gate;
-    std::timed_mutex& turns;  ///< At the head of the log projections take turns: visitors need the other cores.
+    std::timed_mutex&
+        turns;  ///< At the head of the log projections take turns: visitors need the other cores.
     runner_options const& options;
 };
 

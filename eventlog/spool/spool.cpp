@@ -2,8 +2,12 @@
 
 #include "eventlog/crypto.h"
 
+#include <fcntl.h>
+#include <unistd.h>
+
 #include <algorithm>
 #include <cassert>
+#include <utility>
 
 namespace linkledger::eventlog {
 namespace {
@@ -12,6 +16,8 @@ using access = sql::connection::access;
 
 /// What a click takes in the file beside its texts.
 constexpr std::size_t fixed_bytes = 160;
+/// What a batch of clicks may take, for a guess whether it would be taken.
+constexpr std::size_t room_bytes = 64u << 10;
 /// A file that was larger than this is made small again once it is empty.
 constexpr std::size_t kept_bytes = 16u << 20;
 
@@ -25,10 +31,13 @@ CREATE TABLE IF NOT EXISTS clicks (
     personal BLOB NOT NULL, metadata TEXT NOT NULL, occurred_us INTEGER NOT NULL, salt BLOB NOT NULL);
 CREATE TABLE IF NOT EXISTS batches (
     producer TEXT NOT NULL, sequence INTEGER NOT NULL, first_id INTEGER NOT NULL, last_id INTEGER NOT NULL,
-    PRIMARY KEY (producer, sequence));
+    epoch INTEGER NOT NULL, PRIMARY KEY (producer, sequence));
 CREATE TABLE IF NOT EXISTS keys (key_id TEXT PRIMARY KEY, subject TEXT NOT NULL, wrapped BLOB NOT NULL);
 )";
 
+constexpr auto insert_batch =
+    "INSERT INTO batches (producer, sequence, first_id, last_id, epoch) "
+    "VALUES ($1, $2, $3, $4, coalesce((SELECT epoch FROM identity), 0))";
 constexpr auto insert_click =
     "INSERT INTO clicks (id, bytes, stream, event_id, type, schema_version, workspace_id, data, key_id, "
     "personal, "
@@ -76,20 +85,26 @@ failure unusable(sql::error const& why) {
     return {failure_code::unavailable, std::string{"the spool: "} + why.what()};
 }
 
+/// Of this process alone, whatever the umask: SQLite gives its other files the same mode.
+void make_private_file(std::string const& path) {
+    int const file = ::open(path.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+    if (file >= 0) ::close(file);
+}
+
 }  // namespace
 
-spool::spool(spool_options options, sql::file_lock lock, std::unique_ptr<sql::connection> on)
-    : options_(std::move(options)), lock_(std::move(lock)), on_(std::move(on)) {}
+spool::spool(spool_options options, sql::file_lock lock)
+    : options_(std::move(options)), lock_(std::move(lock)) {}
 
 result<std::unique_ptr<spool>> spool::open(spool_options const& options) {
     try {
         auto lock = sql::try_lock_file(options.path + ".lock");
         if (!lock) return std::unique_ptr<spool>{};
-        sql::sqlite_options how;
-        how.vfs = options.vfs;
-        auto on = sql::open_sqlite(options.path, how);
-        on->execute_script(schema);
-        std::unique_ptr<spool> made{new spool{options, std::move(*lock), std::move(on)}};
+        std::unique_ptr<spool> made{new spool{options, std::move(*lock)}};
+        make_private_file(options.path);
+        made->connect();
+        // The store may have forgotten the producer of an outage that was long ago.
+        made->on_->execute("UPDATE identity SET producer = $1, sequence = 0", {new_uuid_v7()});
         made->load();
         return made;
     } catch (sql::error const& why) {
@@ -97,7 +112,19 @@ result<std::unique_ptr<spool>> spool::open(spool_options const& options) {
     }
 }
 
-/// What is kept in memory of the file. An empty one forgets its keys: nothing is sealed under them any more.
+void spool::connect() {
+    sql::sqlite_options how;
+    how.vfs = options_.vfs;
+    on_ = sql::open_sqlite(options_.path, how);
+    on_->execute_script(schema);
+}
+
+/// A connection that broke, on a full disk for instance, is replaced.
+void spool::use_open_file() {
+    if (!on_->usable()) connect();
+}
+
+/// What is kept in memory of the file.
 void spool::load() {
     on_->query("SELECT count(*), coalesce(sum(bytes), 0), coalesce(max(id), 0) FROM clicks", {},
                [&](sql::row const& r) {
@@ -106,18 +133,28 @@ void spool::load() {
                    next_id_ = r.integer(2) + 1;
                });
     bytes_at_most_ = bytes_;
-    oldest_ = on_->query_one("SELECT occurred_us FROM clicks ORDER BY id LIMIT 1", {},
-                             [](sql::row const& r) { return domain::from_unix_us(r.integer(0)); });
+    // Nothing is sealed any more under those of an empty one.
     if (clicks_ == 0) on_->execute("DELETE FROM keys");
     keys_ =
         on_->query_all("SELECT key_id, subject, wrapped FROM keys ORDER BY rowid", {}, [](sql::row const& r) {
             return stored_key{r.id(0), r.text(1), r.bytes(2)};
         });
+    for (auto const& each : keys_) key_ids_.insert(each.key_id);
+    publish();
+}
+
+/// What others see, without a wait for the disk.
+void spool::publish() {
+    auto const oldest = on_->query_one("SELECT occurred_us FROM clicks ORDER BY id LIMIT 1", {},
+                                       [](sql::row const& r) { return domain::from_unix_us(r.integer(0)); });
+    std::lock_guard const lock{stats_mutex_};
+    stats_ = {clicks_, bytes_, options_.bytes_max, oldest};
 }
 
 result<void> spool::bind_history(log_head const& head) {
     std::lock_guard const lock{mutex_};
     try {
+        use_open_file();
         auto const known = on_->query_one("SELECT log_id, epoch FROM identity", {}, [](sql::row const& r) {
             return std::pair{r.id(0), r.integer(1)};
         });
@@ -131,11 +168,9 @@ result<void> spool::bind_history(log_head const& head) {
         }
         sql::transaction whole{*on_, access::write};
         on_->execute("DELETE FROM identity");
-        if (known) on_->execute("DELETE FROM batches");
         on_->execute("INSERT INTO identity (log_id, epoch, producer, sequence) VALUES ($1, $2, $3, 0)",
                      {head.log_id, head.epoch, new_uuid_v7()});
         whole.commit();
-        if (known) held_.clear();
         return boost::outcome_v2::success();
     } catch (sql::error const& why) {
         return unusable(why);
@@ -154,50 +189,45 @@ void spool::insert(append_request const& click) {
 result<void> spool::add(std::vector<append_request> const& clicks,
                         std::optional<unsettled_batch> const& sent) {
     std::lock_guard const lock{mutex_};
-    std::size_t bytes = 0;
-    std::size_t count = clicks.size() + (sent ? sent->clicks.size() : 0);
-    for (auto const& click : clicks) bytes += bytes_of(click);
-    if (sent)
-        for (auto const& click : sent->clicks) bytes += bytes_of(click);
+    bool const has_sent = sent && !sent->clicks.empty();
+    std::size_t const count = clicks.size() + (has_sent ? sent->clicks.size() : 0);
     if (count == 0) return boost::outcome_v2::success();
+    std::size_t bytes = 0;
+    for (auto const& click : clicks) bytes += bytes_of(click);
+    if (has_sent)
+        for (auto const& click : sent->clicks) bytes += bytes_of(click);
     if (bytes_ + bytes > options_.bytes_max) {
         return failure{failure_code::queue_full,
                        "the spool holds " + std::to_string(clicks_) + " clicks and takes no more"};
     }
     auto const first_id = next_id_;
     try {
+        use_open_file();
         sql::transaction whole{*on_, access::write};
-        if (sent && !sent->clicks.empty()) {
+        if (has_sent) {
             for (auto const& click : sent->clicks) insert(click);
-            on_->execute(
-                "INSERT INTO batches (producer, sequence, first_id, last_id) VALUES ($1, $2, $3, $4)",
-                {sent->number.producer, sent->number.sequence, first_id, next_id_ - 1});
+            on_->execute(insert_batch,
+                         {sent->number.producer, sent->number.sequence, first_id, next_id_ - 1});
         }
         for (auto const& click : clicks) insert(click);
         whole.commit();
     } catch (sql::error const& why) {
         next_id_ = first_id;
+        std::lock_guard const quick{stats_mutex_};
+        unusable_until_ = std::chrono::steady_clock::now() + std::chrono::seconds{1};
         return unusable(why);
     }
-    if (sent && !sent->clicks.empty()) held_.insert(sent->number);
-    if (clicks_ == 0) {
-        auto const& front = sent && !sent->clicks.empty() ? sent->clicks.front() : clicks.front();
-        oldest_ = event_of(front).occurred_at;
-    }
+    if (has_sent) held_.insert(sent->number);
+    auto const front_time = event_of(has_sent ? sent->clicks.front() : clicks.front()).occurred_at;
+    bool const was_empty = clicks_ == 0;
     clicks_ += count;
     bytes_ += bytes;
     bytes_at_most_ = std::max(bytes_at_most_, bytes_);
+    std::lock_guard const quick{stats_mutex_};
+    stats_.clicks = clicks_;
+    stats_.bytes = bytes_;
+    if (was_empty) stats_.oldest = front_time;
     return boost::outcome_v2::success();
-}
-
-/// The batch that the click in front belongs to.
-std::optional<spool::range> spool::range_in_front() {
-    return on_->query_one(
-        "SELECT b.producer, b.sequence, b.first_id, b.last_id FROM batches AS b "
-        "WHERE b.first_id <= (SELECT min(id) FROM clicks) ORDER BY b.first_id LIMIT 1",
-        {}, [](sql::row const& r) {
-            return range{{r.id(0), r.integer(1)}, r.integer(2), r.integer(3)};
-        });
 }
 
 append_batch spool::read(range const& of) {
@@ -206,44 +236,58 @@ append_batch spool::read(range const& of) {
     return batch;
 }
 
-/// Gives the clicks in front a number. What they need is decided now and stored with it.
-spool::range spool::number_next(preparation const& prepare, std::optional<failure>& refused) {
-    auto const first =
-        on_->query_one("SELECT min(id) FROM clicks", {}, [](sql::row const& r) { return r.integer(0); });
-    auto const before = on_->query_one("SELECT min(first_id) FROM batches WHERE first_id > $1", {*first},
-                                       [](sql::row const& r) { return r.integer_or_null(0); });
-    auto last = *first + static_cast<std::int64_t>(options_.batch_appends_max) - 1;
-    if (before && *before) last = std::min(last, **before - 1);
-    last = std::min(last, next_id_ - 1);
-
-    range made{{}, *first, last};
-    auto clicks = on_->query_all(select_clicks, {made.first, made.last}, read_click);
-    std::vector<event_body> changed;
-    for (auto& click : clicks) {
-        event_body& event = click.streams.front().events.front();
-        sealed const was = event.personal;
-        if (auto const ready = prepare(event); !ready) {
-            refused = ready.error();
-            return made;
+/// The batch in front that may be given out, or (with a nil producer) the clicks in front that are in none.
+std::optional<spool::range> spool::front() {
+    auto const batches =
+        on_->query_all("SELECT producer, sequence, first_id, last_id FROM batches ORDER BY first_id", {},
+                       [](sql::row const& r) {
+                           return range{{r.id(0), r.integer(1)}, r.integer(2), r.integer(3)};
+                       });
+    std::int64_t from = 0;
+    auto next_batch = batches.begin();
+    for (;; ++next_batch) {
+        auto const first = on_->query_one("SELECT min(id) FROM clicks WHERE id > $1", {from},
+                                          [](sql::row const& r) { return r.integer_or_null(0); });
+        if (!first || !*first) return std::nullopt;
+        if (next_batch == batches.end() || **first < next_batch->first) {
+            auto last =
+                std::min(**first + static_cast<std::int64_t>(options_.batch_appends_max), next_id_) - 1;
+            if (next_batch != batches.end()) last = std::min(last, next_batch->first - 1);
+            return range{{}, **first, last};
         }
-        if (!(event.personal == was)) changed.push_back(event);
+        if (!passed_over_.contains(next_batch->number)) return *next_batch;
+        from = next_batch->last;
+    }
+}
+
+/// Gives clicks a number. What they need is decided now and stored with it.
+bool spool::number(range& clicks, preparation const& prepare, std::optional<failure>& refused) {
+    auto const all = on_->query_all(select_clicks, {clicks.first, clicks.last}, read_click);
+    std::vector<event_body> changed;
+    for (auto const& click : all) {
+        event_body event = event_of(click);
+        if (auto const ready = prepare(event, key_ids_.contains(event.personal.key_id)); !ready) {
+            refused = ready.error();
+            return false;
+        }
+        if (!(event.personal == event_of(click).personal)) changed.push_back(std::move(event));
     }
     sql::transaction whole{*on_, access::write};
     for (auto const& event : changed) {
         on_->execute(
             "UPDATE clicks SET key_id = $1, personal = $2 WHERE id BETWEEN $3 AND $4 AND event_id = $5",
-            {event.personal.key_id, sql::blob{event.personal.bytes}, made.first, made.last, event.event_id});
+            {event.personal.key_id, sql::blob{event.personal.bytes}, clicks.first, clicks.last,
+             event.event_id});
     }
     on_->execute("UPDATE identity SET sequence = sequence + 1");
-    auto const number = on_->query_one("SELECT producer, sequence FROM identity", {}, [](sql::row const& r) {
+    auto const given = on_->query_one("SELECT producer, sequence FROM identity", {}, [](sql::row const& r) {
         return batch_number{r.id(0), r.integer(1)};
     });
-    if (!number) throw sql::error(sql::error::kind::other, "it is bound to no log");
-    made.number = *number;
-    on_->execute("INSERT INTO batches (producer, sequence, first_id, last_id) VALUES ($1, $2, $3, $4)",
-                 {made.number.producer, made.number.sequence, made.first, made.last});
+    if (!given) throw sql::error(sql::error::kind::other, "it is bound to no log");
+    clicks.number = *given;
+    on_->execute(insert_batch, {given->producer, given->sequence, clicks.first, clicks.last});
     whole.commit();
-    return made;
+    return true;
 }
 
 result<std::optional<append_batch>> spool::next(preparation const& prepare) {
@@ -251,14 +295,14 @@ result<std::optional<append_batch>> spool::next(preparation const& prepare) {
     std::optional<append_batch> nothing;
     if (clicks_ == 0) return nothing;
     try {
-        auto front = range_in_front();
-        if (front && held_.contains(front->number)) return nothing;
-        if (!front) {
+        use_open_file();
+        auto found = front();
+        if (!found || held_.contains(found->number)) return nothing;
+        if (found->number.producer.is_nil()) {
             std::optional<failure> refused;
-            front = number_next(prepare, refused);
-            if (refused) return *refused;
+            if (!number(*found, prepare, refused)) return *refused;
         }
-        return std::optional{read(*front)};
+        return std::optional{read(*found)};
     } catch (sql::error const& why) {
         return unusable(why);
     }
@@ -267,7 +311,9 @@ result<std::optional<append_batch>> spool::next(preparation const& prepare) {
 result<std::size_t> spool::remove(batch_number const& number) {
     std::lock_guard const lock{mutex_};
     std::size_t removed = 0;
+    std::size_t freed = 0;
     try {
+        use_open_file();
         auto const found =
             on_->query_one("SELECT first_id, last_id FROM batches WHERE producer = $1 AND sequence = $2",
                            {number.producer, number.sequence}, [](sql::row const& r) {
@@ -276,27 +322,41 @@ result<std::size_t> spool::remove(batch_number const& number) {
         if (found) {
             auto const [first, last] = *found;
             sql::transaction whole{*on_, access::write};
-            auto const freed =
+            freed = static_cast<std::size_t>(
                 on_->query_one("SELECT coalesce(sum(bytes), 0) FROM clicks WHERE id BETWEEN $1 AND $2",
-                               {first, last}, [](sql::row const& r) { return r.integer(0); });
-            auto const gone = on_->execute("DELETE FROM clicks WHERE id BETWEEN $1 AND $2", {first, last});
+                               {first, last}, [](sql::row const& r) { return r.integer(0); })
+                    .value_or(0));
+            removed = static_cast<std::size_t>(
+                on_->execute("DELETE FROM clicks WHERE id BETWEEN $1 AND $2", {first, last}));
             on_->execute("DELETE FROM batches WHERE producer = $1 AND sequence = $2",
                          {number.producer, number.sequence});
             // The store forgets producers that were idle for long: each outage is another one's.
-            if (static_cast<std::size_t>(gone) == clicks_)
+            if (removed == clicks_)
                 on_->execute("UPDATE identity SET producer = $1, sequence = 0", {new_uuid_v7()});
             whole.commit();
-            removed = static_cast<std::size_t>(gone);
-            clicks_ -= removed;
-            bytes_ -= static_cast<std::size_t>(freed.value_or(0));
-            oldest_ = on_->query_one("SELECT occurred_us FROM clicks ORDER BY id LIMIT 1", {},
-                                     [](sql::row const& r) { return domain::from_unix_us(r.integer(0)); });
-            if (clicks_ == 0) give_space_back();
         }
-        held_.erase(number);
-        return removed;
     } catch (sql::error const& why) {
         return unusable(why);
+    }
+    held_.erase(number);
+    passed_over_.erase(number);
+    tidy(removed, freed);
+    return removed;
+}
+
+/// After clicks have gone. What fails here is done with the next batch.
+void spool::tidy(std::size_t clicks, std::size_t bytes) {
+    clicks_ -= clicks;
+    bytes_ -= bytes;
+    try {
+        publish();
+        if (clicks_ > 0 || bytes_at_most_ < kept_bytes) return;
+        // What a long outage made of the file goes.
+        on_->execute_script("VACUUM");
+        on_->query("PRAGMA wal_checkpoint(TRUNCATE)", {}, [](sql::row const&) {});
+        bytes_at_most_ = 0;
+    } catch (sql::error const&) {
+        return;
     }
 }
 
@@ -305,20 +365,29 @@ void spool::release(batch_number const& number) {
     held_.erase(number);
 }
 
-/// The file is empty: what a long outage made of it goes.
-void spool::give_space_back() {
-    if (bytes_at_most_ < kept_bytes) return;
-    on_->execute_script("VACUUM");
-    on_->query("PRAGMA wal_checkpoint(TRUNCATE)", {}, [](sql::row const&) {});
-    bytes_at_most_ = 0;
+result<bool> spool::refuse(batch_number const& number) {
+    std::lock_guard const lock{mutex_};
+    try {
+        use_open_file();
+        auto const gone = on_->execute(
+            "DELETE FROM batches WHERE producer = $1 AND sequence = $2 AND epoch <> (SELECT epoch FROM "
+            "identity)",
+            {number.producer, number.sequence});
+        if (gone == 0) passed_over_.insert(number);
+        return gone > 0;
+    } catch (sql::error const& why) {
+        return unusable(why);
+    }
 }
 
 result<void> spool::add_key(stored_key const& key) {
     std::lock_guard const lock{mutex_};
     try {
+        use_open_file();
         on_->execute("INSERT INTO keys (key_id, subject, wrapped) VALUES ($1, $2, $3)",
                      {key.key_id, key.subject, sql::blob{key.wrapped}});
         keys_.push_back(key);
+        key_ids_.insert(key.key_id);
         return boost::outcome_v2::success();
     } catch (sql::error const& why) {
         return unusable(why);
@@ -330,9 +399,29 @@ std::vector<stored_key> spool::keys_beyond(std::size_t known) const {
     return {keys_.begin() + static_cast<std::ptrdiff_t>(std::min(known, keys_.size())), keys_.end()};
 }
 
-spool_stats spool::stats() const {
+/// In memory they stay: a click may be on its way that was sealed under one.
+result<void> spool::forget_keys(std::size_t known) {
     std::lock_guard const lock{mutex_};
-    return {clicks_, bytes_, options_.bytes_max, oldest_};
+    if (clicks_ > 0) return boost::outcome_v2::success();
+    try {
+        use_open_file();
+        for (std::size_t i = 0; i < std::min(known, keys_.size()); ++i)
+            on_->execute("DELETE FROM keys WHERE key_id = $1", {keys_[i].key_id});
+        return boost::outcome_v2::success();
+    } catch (sql::error const& why) {
+        return unusable(why);
+    }
+}
+
+spool_stats spool::stats() const {
+    std::lock_guard const lock{stats_mutex_};
+    return stats_;
+}
+
+bool spool::has_room() const {
+    std::lock_guard const lock{stats_mutex_};
+    return std::chrono::steady_clock::now() >= unusable_until_ &&
+           stats_.bytes + std::min(room_bytes, stats_.bytes_max / 16) <= stats_.bytes_max;
 }
 
 }  // namespace linkledger::eventlog

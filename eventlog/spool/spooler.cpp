@@ -10,9 +10,6 @@ namespace {
 
 using clock = std::chrono::steady_clock;
 
-/// A log that says that a batch cannot be right will say so again.
-constexpr std::chrono::seconds pause_after_refusal{5};
-
 }  // namespace
 
 spooler::spooler(event_log& log, committer& of, keyring& keys, spool& file, spooler_options options)
@@ -57,6 +54,12 @@ void spooler::settle(uuid const& producer, std::int64_t sequence, bool is_stored
 
 void spooler::activate() {
     set_active();
+    wake_sender();
+}
+
+void spooler::wake_sender() {
+    std::lock_guard const lock{mutex_};
+    is_sender_wanted_ = true;
     wake_sender_.notify_one();
 }
 
@@ -123,7 +126,9 @@ void spooler::write_until_stopped() {
             last = stopping_;
         }
         for (auto const& wanted : keys) make_key(wanted);
-        write(std::move(clicks), committer_.take_overdue(options_.after));
+        // What the spool would not take is better off where it waits.
+        write(std::move(clicks),
+              spool_.has_room() ? committer_.take_overdue(options_.after) : overdue_appends{});
         settle_all(settled);
     }
 }
@@ -141,6 +146,7 @@ void spooler::write(std::vector<waiting_click> clicks, overdue_appends overdue) 
     batch_number const number{overdue.producer, overdue.sequence};
     auto const count = requests.size() + overdue.sent.size();
     if (!overdue.sent.empty()) sent.emplace(unsettled_batch{number, std::move(overdue.sent)});
+    bool const was_empty = spool_.stats().clicks == 0;
     auto const kept = spool_.add(requests, sent);
     {
         std::lock_guard const lock{mutex_};
@@ -148,23 +154,30 @@ void spooler::write(std::vector<waiting_click> clicks, overdue_appends overdue) 
     }
     result<append_outcome> outcome = append_outcome{appended{}};
     if (!kept) outcome = kept.error();
-    auto const answer = [&] {
+    answer(clicks, outcome);
+    // Their batch may have been stored, or may be yet.
+    if (!kept) outcome = failure{failure_code::unknown_outcome, kept.error().detail};
+    if (sent) committer_.answer_spooled(number.producer, number.sequence, outcome);
+    if (!kept) note_problem(kept.error().detail);
+    if (was_empty) wake_sender();
+}
+
+void spooler::answer(std::vector<waiting_click> const& clicks, result<append_outcome> const& outcome) const {
+    auto const each = [&] {
         for (auto const& one : clicks) one.done(outcome);
     };
     if (committer_.around_completions) {
-        committer_.around_completions(answer);
+        committer_.around_completions(each);
     } else {
-        answer();
+        each();
     }
-    if (sent) committer_.answer_spooled(number.producer, number.sequence, outcome);
-    if (!kept) note_problem(kept.error().detail);
-    wake_sender_.notify_one();
 }
 
 void spooler::settle_all(std::vector<settlement> const& settled) {
     for (auto const& [number, is_stored] : settled) {
         if (is_stored) {
-            // A batch that cannot be removed now is sent once more, which the log notices.
+            // A batch that cannot be removed now is sent once more. The log notices, because it is its
+            // producer's last: the committer takes another one after a batch that was spooled.
             auto const removed = spool_.remove(number);
             if (!removed) {
                 spool_.release(number);
@@ -176,11 +189,11 @@ void spooler::settle_all(std::vector<settlement> const& settled) {
             spool_.release(number);
         }
     }
-    if (!settled.empty()) wake_sender_.notify_one();
+    if (!settled.empty()) wake_sender();
 }
 
 void spooler::make_key(wanted_key const& wanted) {
-    if (auto known = known_local_key(wanted.subject)) return wanted.done(std::move(known));
+    if (auto known = known_local_key(wanted.subject)) return wanted.done(known);
     auto fresh = keys_.make(wanted.subject);
     if (auto const kept = spool_.add_key(fresh.stored); !kept) return wanted.done(kept.error());
     {
@@ -204,43 +217,66 @@ void spooler::send_until_stopped() {
 }
 
 bool spooler::send_one() {
+    auto const started = clock::now();
     if (!active_ && spool_.stats().clicks == 0) return false;
-    if (!bind() || !settle_keys()) return false;
-    auto const batch = spool_.next([this](event_body& event) { return prepare(event); });
+    if (!bind()) return false;
+    if (auto const settled = settle_keys(); !settled) {
+        if (settled.error().code == failure_code::corrupted) note_problem(settled.error().detail);
+        return false;
+    }
+    auto const batch =
+        spool_.next([this](event_body& event, bool is_local) { return prepare(event, is_local); });
     if (!batch) {
         if (batch.error().code == failure_code::timeout) return true;
         note_problem(batch.error().detail);
+        give_way(started);
         return false;
     }
+    if (batch.assume_value()) return send(*batch.assume_value());
+    // What is left is held, or passed over.
+    give_way(started);
+    return false;
+}
+
+bool spooler::send(append_batch const& batch) {
     auto const started = clock::now();
-    if (batch.assume_value()) {
-        auto const& sent = *batch.assume_value();
-        auto const outcome = log_.append(sent);
-        if (!outcome) {
-            if (outcome.error().code != failure_code::corrupted) return false;
-            note_problem(outcome.error().detail);
-            is_bound_ = false;
-            pause(pause_after_refusal);
-            return false;
-        }
-        if (auto const removed = spool_.remove({sent.producer, sent.sequence}); !removed) {
-            note_problem(removed.error().detail);
-            return false;
-        }
-        std::lock_guard const lock{mutex_};
-        sent_on_ += sent.appends.size();
-        problem_.clear();
-    } else if (spool_.stats().clicks > 0 || !log_.head()) {
+    batch_number const number{batch.producer, batch.sequence};
+    auto const outcome = log_.append(batch);
+    if (!outcome && outcome.error().code != failure_code::corrupted) return false;
+    if (!outcome) {
+        // The log has been lost up to before it, or knows nothing of it any more.
+        is_bound_ = false;
+        if (!bind()) return false;
+        auto const again = spool_.refuse(number);
+        if (again && again.assume_value()) return true;
+        note_problem("the log does not take " + std::to_string(batch.appends.size()) +
+                     " clicks of the spool: " + outcome.error().detail);
+        give_way(started);
+        return static_cast<bool>(again);
+    }
+    auto const removed = spool_.remove(number);
+    if (!removed) {
+        note_problem(removed.error().detail);
+        give_way(started);
         return false;
     }
-    // What is left is less than a batch, and the log answers as it should: new clicks may go the straight
-    // way.
     auto const left = spool_.stats().clicks;
-    if (active_ && left < options_.waiting_max / 16 && clock::now() - started < options_.after) {
-        active_ = false;
-        if (options_.note) options_.note(false, "the log answers again: clicks go to it");
+    {
+        std::lock_guard const lock{mutex_};
+        sent_on_ += removed.assume_value();
+        if (left == 0) problem_.clear();
     }
+    if (left == 0) static_cast<void>(spool_.forget_keys(settled_keys_.size()));
+    if (left < options_.waiting_max / 16) give_way(started);
     return left > 0;
+}
+
+/// New clicks go the straight way again, where the log answers as it should.
+void spooler::give_way(clock::time_point started) {
+    if (!active_) return;
+    if (!log_.head() || clock::now() - started >= options_.after) return;
+    active_ = false;
+    if (options_.note) options_.note(false, "the log answers again: clicks go to it");
 }
 
 bool spooler::bind() {
@@ -248,10 +284,7 @@ bool spooler::bind() {
     auto const head = log_.head();
     if (!head) return false;
     auto const bound = spool_.bind_history(head.assume_value());
-    if (!bound) {
-        note_problem(bound.error().detail);
-        pause(pause_after_refusal);
-    }
+    if (!bound) note_problem(bound.error().detail);
     is_bound_ = bound.has_value();
     return is_bound_;
 }
@@ -260,8 +293,11 @@ bool spooler::bind() {
 result<void> spooler::settle_keys() {
     for (auto const& local : spool_.keys_beyond(settled_keys_.size())) {
         BOOST_OUTCOME_TRY(auto own, keys_.unwrap(local));
-        BOOST_OUTCOME_TRY(auto kept, keys_.adopt(local));
-        settled_keys_[local.key_id] = {std::move(own), std::move(kept)};
+        auto kept = keys_.adopt(local);
+        // One that was destroyed since it was the log's: what is sealed under it stays so.
+        if (!kept && kept.error().code == failure_code::corrupted) kept = own;
+        if (!kept) return kept.error();
+        settled_keys_[local.key_id] = {std::move(own), std::move(kept).assume_value()};
         std::lock_guard const lock{mutex_};
         auto const used = local_keys_.find(local.subject);
         if (used != local_keys_.end() && used->second->key_id == local.key_id) local_keys_.erase(used);
@@ -271,17 +307,11 @@ result<void> spooler::settle_keys() {
 
 /// What was sealed under a key that the log did not take is sealed anew. Its visitor stays hashed under that
 /// key, and counts once more than it should if it came another way on the same day.
-result<void> spooler::prepare(event_body& event) {
+result<void> spooler::prepare(event_body& event, bool is_local) {
+    if (!is_local) return boost::outcome_v2::success();
     auto const found = settled_keys_.find(event.personal.key_id);
-    if (found == settled_keys_.end()) {
-        // One that was made since settle_keys looked: the next round settles it.
-        std::lock_guard const lock{mutex_};
-        bool const is_local = std::any_of(local_keys_.begin(), local_keys_.end(), [&](auto const& each) {
-            return each.second->key_id == event.personal.key_id;
-        });
-        if (is_local) return failure{failure_code::timeout, "a key was made just now"};
-        return boost::outcome_v2::success();
-    }
+    // One that was made since settle_keys looked: the next round settles it.
+    if (found == settled_keys_.end()) return failure{failure_code::timeout, "a key was made just now"};
     auto const& [own, kept] = found->second;
     if (own->key_id == kept->key_id) return boost::outcome_v2::success();
     BOOST_OUTCOME_TRY(event.personal,
@@ -299,7 +329,8 @@ void spooler::note_problem(std::string const& text) {
 
 void spooler::pause(std::chrono::milliseconds length) {
     std::unique_lock lock{mutex_};
-    if (!stopping_) wake_sender_.wait_for(lock, length);
+    wake_sender_.wait_for(lock, length, [&] { return stopping_ || is_sender_wanted_; });
+    is_sender_wanted_ = false;
 }
 
 }  // namespace linkledger::eventlog

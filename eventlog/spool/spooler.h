@@ -55,6 +55,8 @@ public:
     void make_local_key(std::string subject, std::function<void(result<local_key>)> done);
 
     [[nodiscard]] spooler_stats stats() const;
+    /// Whether clicks are kept while the log is away.
+    [[nodiscard]] bool has_room() const { return spool_.has_room(); }
 
 private:
     struct waiting_click {
@@ -73,16 +75,20 @@ private:
     void write_until_stopped();
     void write(std::vector<waiting_click> clicks, overdue_appends overdue);
     void settle_all(std::vector<settlement> const& settled);
+    void answer(std::vector<waiting_click> const& clicks, result<append_outcome> const& outcome) const;
     void make_key(wanted_key const& wanted);
 
     void send_until_stopped();
     /// Whether there may be more to send at once.
     bool send_one();
     void set_active();
+    bool send(append_batch const& batch);
     bool bind();
     result<void> settle_keys();
-    result<void> prepare(event_body& event);
+    result<void> prepare(event_body& event, bool is_local);
+    void give_way(std::chrono::steady_clock::time_point started);
     void note_problem(std::string const& text);
+    void wake_sender();
     void pause(std::chrono::milliseconds length);
 
     event_log& log_;
@@ -100,6 +106,7 @@ private:
     std::vector<settlement> settled_;
     std::map<std::string, local_key> local_keys_;  ///< By subject; those that the log does not have.
     bool stopping_ = false;
+    bool is_sender_wanted_ = false;
     std::uint64_t spooled_ = 0, sent_on_ = 0, settled_clicks_ = 0, refused_ = 0;
     std::string problem_;
 

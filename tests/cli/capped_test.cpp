@@ -86,9 +86,9 @@ TEST_P(Capped, IsExactForVisitorsOfTwoProcesses) {
     crowd all{first, second};
     int wrong = 0;
     for (int repetition = 0; repetition < repetitions(); ++repetition) {
-        auto const made = client.command(
-            "CreateLink", R"({"workspace_id":")" + workspace + R"(","url":"https://a.example/","max_clicks":)" +
-                              std::to_string(cap) + "}");
+        auto const made = client.command("CreateLink", R"({"workspace_id":")" + workspace +
+                                                           R"(","url":"https://a.example/","max_clicks":)" +
+                                                           std::to_string(cap) + "}");
         auto const let_in = all.click(text_at(json_of(made), "result.short_code"));
         EXPECT_EQ(let_in, cap);
         EXPECT_EQ(all.refused(), visitors - cap);

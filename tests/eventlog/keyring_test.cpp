@@ -196,7 +196,8 @@ TEST_F(Keyring, GivesTheStoresKeyForOneThatCameTooLate) {
     auto const after = keyring::reseal(before, *made.key, *kept, event, sealed_part::personal).value();
     EXPECT_EQ(after.key_id, kept->key_id);
     EXPECT_EQ(elsewhere_.open(after, event, sealed_part::personal).value(), "who");
-    EXPECT_FALSE(keyring::reseal(after, *made.key, *kept, event, sealed_part::personal)) << "not under that key";
+    EXPECT_FALSE(keyring::reseal(after, *made.key, *kept, event, sealed_part::personal))
+        << "not under that key";
 }
 
 TEST_F(Keyring, MakesPseudonymsThatOnlyTheMasterKeyGives) {

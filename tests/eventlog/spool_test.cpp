@@ -6,6 +6,7 @@
 #include "tests/support/temp_folder.h"
 
 #include <gmock/gmock.h>
+#include <sys/stat.h>
 
 #include <random>
 #include <set>
@@ -62,7 +63,8 @@ protected:
         return clicks;
     }
     std::optional<append_batch> next() {
-        return spool_->next([](event_body&) -> result<void> { return boost::outcome_v2::success(); }).value();
+        return spool_->next([](event_body&, bool) -> result<void> { return boost::outcome_v2::success(); })
+            .value();
     }
 
     temp_folder folder_;
@@ -108,7 +110,7 @@ TEST_F(Spool, FixesABatchBeforeItIsGivenOut) {
 TEST_F(Spool, StoresWhatABatchNeededBeforeItWasFixed) {
     add(1);
     auto const key = new_uuid_v7();
-    auto const reseal = [&](event_body& event) -> result<void> {
+    auto const reseal = [&](event_body& event, bool) -> result<void> {
         event.personal.key_id = key;
         return boost::outcome_v2::success();
     };
@@ -118,17 +120,21 @@ TEST_F(Spool, StoresWhatABatchNeededBeforeItWasFixed) {
 }
 
 TEST_F(Spool, NumbersItsBatchesFromOneWithoutAGap) {
-    add(7);
+    add(8);
     std::vector<std::int64_t> sequences;
     std::set<uuid> producers;
-    while (auto const batch = next()) {
+    for (int i = 0; i < 2; ++i) {
+        auto const batch = next();
         sequences.push_back(batch->sequence);
         producers.insert(batch->producer);
         ASSERT_TRUE(spool_->remove({batch->producer, batch->sequence}));
-        open();
     }
-    EXPECT_THAT(sequences, testing::ElementsAre(1, 2, 3));
+    EXPECT_THAT(sequences, testing::ElementsAre(1, 2));
     EXPECT_EQ(producers.size(), 1u);
+    open();
+    auto const batch = next();
+    EXPECT_EQ(batch->sequence, 1) << "the store may have forgotten an old producer";
+    EXPECT_FALSE(producers.contains(batch->producer));
 }
 
 TEST_F(Spool, HoldsBackABatchThatSomebodyElseIsSending) {
@@ -196,16 +202,40 @@ TEST_F(Spool, KeepsItsClicksFromAnotherLog) {
     EXPECT_EQ(spool_->stats().clicks, 1u);
 }
 
-TEST_F(Spool, NumbersAnewAfterTheLogLostItsEnd) {
+TEST_F(Spool, NumbersAnewWhatALogThatLostItsEndRefuses) {
     add(1);
     auto const before = next();
     head_.epoch = 2;
     ASSERT_TRUE(spool_->bind_history(head_));
+    EXPECT_EQ(next()->producer, before->producer) << "the log may have it";
+    EXPECT_TRUE(spool_->refuse({before->producer, before->sequence}).value());
     auto const after = next();
-    ASSERT_TRUE(before && after);
+    ASSERT_TRUE(after);
     EXPECT_NE(after->producer, before->producer);
     EXPECT_EQ(after->sequence, 1);
     EXPECT_EQ(ids_of(after->appends), ids_of(before->appends));
+}
+
+TEST_F(Spool, PassesOverWhatTheSameLogRefuses) {
+    unsettled_batch const sent{{new_uuid_v7(), 7}, {click()}};
+    auto const later = click();
+    ASSERT_TRUE(spool_->add({later}, sent));
+    spool_->release(sent.number);
+    EXPECT_EQ(ids_of(next()->appends), ids_of(sent.clicks));
+    EXPECT_FALSE(spool_->refuse(sent.number).value());
+    EXPECT_EQ(ids_of(next()->appends), ids_of({later})) << "what is behind it goes on";
+    EXPECT_EQ(spool_->stats().clicks, 2u) << "and it stays";
+    open();
+    EXPECT_EQ(ids_of(next()->appends), ids_of(sent.clicks));
+}
+
+TEST_F(Spool, IsReadableByItsOwnerAlone) {
+    add(1);
+    for (auto const* const end : {"", "-wal", "-shm"}) {
+        struct stat status {};
+        ASSERT_EQ(::stat((folder_.file("spool.db") + end).c_str(), &status), 0) << end;
+        EXPECT_EQ(status.st_mode & 0777, 0600u) << end;
+    }
 }
 
 TEST_F(Spool, KeepsKeysForAsLongAsClicksNeedThem) {
@@ -220,6 +250,16 @@ TEST_F(Spool, KeepsKeysForAsLongAsClicksNeedThem) {
     ASSERT_TRUE(spool_->remove({batch->producer, batch->sequence}));
     open();
     EXPECT_THAT(spool_->keys_beyond(0), IsEmpty());
+}
+
+TEST_F(Spool, ForgetsKeysThatTheLogHas) {
+    for (int i = 0; i < 2; ++i)
+        ASSERT_TRUE(spool_->add_key({new_uuid_v7(), "clicks-" + std::to_string(i), "w"}));
+    ASSERT_TRUE(spool_->forget_keys(1));
+    add(1);
+    open();
+    ASSERT_EQ(spool_->keys_beyond(0).size(), 1u);
+    EXPECT_EQ(spool_->keys_beyond(0).front().subject, "clicks-1");
 }
 
 // ---- A disk that forgets what was not synced --------------------------------------------------------------
@@ -259,7 +299,7 @@ public:
     }
 
 private:
-    static result<void> as_it_is(event_body&) { return boost::outcome_v2::success(); }
+    static result<void> as_it_is(event_body&, bool) { return boost::outcome_v2::success(); }
 
     std::unique_ptr<spool> open() {
         spool_options options;

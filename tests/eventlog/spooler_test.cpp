@@ -36,6 +36,7 @@ protected:
         where.path = folder_.file("spool.db");
         where.bytes_max = bytes_max;
         spool_ = spool::open(where).value();
+        ASSERT_TRUE(spool_->bind_history(inner_->head().value()));
         committer_options how;
         how.resend_pause = 1ms;
         committing_.emplace(log_, how);
@@ -189,6 +190,41 @@ TEST_P(SpoolerWithABatchInFlight, WritesItsClicksOnceAfterARestart) {
     start();
     wait_until_all_is_sent();
     expect_each_once(1);
+}
+
+TEST_F(Spooler, LeavesABatchThatWasSpooledItsProducersLast) {
+    log_.close_gate();
+    answer spooled = click();
+    log_.wait_for_appends(1);
+    EXPECT_EQ(position_of(spooled), 0);
+    log_.open_gate();
+    wait_until_all_is_sent();
+    for (int i = 0; i < 3; ++i) {
+        answer given = click();
+        EXPECT_GT(position_of(given), 0);
+    }
+    // As if the process had died before the spool was told, and a new one found the batch there.
+    unsettled_batch const again{{log_.producers().front(), 1}, {append("clicks-a")}};
+    ASSERT_TRUE(spool_->add({}, again));
+    spool_->release(again.number);
+    spooling_->activate();
+    wait_until_all_is_sent();
+    expect_each_once(4);
+    EXPECT_EQ(spooling_->stats().problem, "");
+}
+
+TEST_F(Spooler, LetsClicksGoToALogThatRefusesWhatIsSpooled) {
+    unsettled_batch const wrong{{new_uuid_v7(), 7}, {append("clicks-a")}};
+    ASSERT_TRUE(spool_->add({}, wrong));
+    spool_->release(wrong.number);
+    spooling_->activate();
+    auto const until = std::chrono::steady_clock::now() + 20s;
+    while (spooling_->is_active() && std::chrono::steady_clock::now() < until)
+        std::this_thread::sleep_for(1ms);
+    answer given = click();
+    EXPECT_EQ(position_of(given), 1);
+    EXPECT_EQ(spool_->stats().clicks, 1u) << "nothing is thrown away";
+    EXPECT_THAT(spooling_->stats().problem, testing::HasSubstr("does not take"));
 }
 
 TEST_F(Spooler, SpoolsAtOnceWhatAKnownAbsenceWouldRefuse) {

@@ -112,7 +112,8 @@ struct read_side::state {
         one.feed = std::make_unique<projections::event_feed>(source, keys, feeding);
         one.worker = std::make_unique<projections::worker>(
             one.runs, projections::build_id{one.runs.version()}, which,
-            projections::worker_surroundings{source, keys, models.store(), *one.feed, *board, gate, turns, options});
+            projections::worker_surroundings{source, keys, models.store(), *one.feed, *board, gate, turns,
+                                             options});
     }
 
     eventlog::event_log& log;

@@ -114,7 +114,8 @@ protected:
         return std::move(report.value());
     }
     [[nodiscard]] verify_report verified_store(verify_options const& options) const {
-        store_source source{*log_, *store_, [this] { return create_sqlite_bulk_reader(where_.db_path, true); }};
+        store_source source{*log_, *store_,
+                            [this] { return create_sqlite_bulk_reader(where_.db_path, true); }};
         return verify(source, options).value();
     }
     void change(std::string const& database, std::string const& sql, sql::parameters const& values = {}) {
