@@ -52,6 +52,26 @@ stop_linkledger() {
     wait "$server_pid" 2>/dev/null || true
 }
 
+# SQL on the database that use_backend made; on SQLite, on the file with what is noted about versions and rebuilds.
+query() { # SQL
+    if [[ -n ${DATABASE_URL:-} ]]; then
+        "$pg_bin/psql" -X -q -A -t -F ' ' -v ON_ERROR_STOP=1 "$DATABASE_URL" -c "$1"
+    else
+        sqlite3 -separator ' ' "${DB_PATH%.db}.projections.db" "$1"
+    fi
+}
+
+metric() { curl -fsS "http://127.0.0.1:$port/metrics" | awk -v name="$1" '$1 == name {print $2}'; }
+
+# Until no projection is further behind than that; after so many seconds it goes on all the same.
+wait_for_projections() { # EVENTS SECONDS
+    local _
+    for _ in $(seq $(($2 * 2))); do
+        [[ $("$linkledger" projections --json | jq 'map(.lag_events) | max') -le $1 ]] && break
+        sleep 0.5
+    done
+}
+
 post() { # NAME JSON -> the answer
     curl -fsS -H "Authorization: Bearer $key" -H 'Content-Type: application/json' -d "$2" \
         "http://127.0.0.1:$port/v1/commands/$1"

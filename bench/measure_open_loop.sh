@@ -12,10 +12,7 @@ for backend in ${BACKENDS:-sqlite postgresql}; do
     start_linkledger
     export CODES=$folder/codes BROWSER=$browser
     run_wrk 5 "http://127.0.0.1:$port/" -s bench/each_path.lua >/dev/null # every link is in memory now, and was clicked
-    for _ in $(seq 120); do # and the projections are at the end
-        [[ $("$linkledger" projections --json | jq 'map(.lag_events) | max') -lt 1000 ]] && break
-        sleep 0.5
-    done
+    wait_for_projections 999 60 # and the projections are at the end
     sync # what the burst left to be written is not what is measured
     for links in ${HOT_LINKS:-1 10000}; do
         head -"$links" "$folder/codes" >"$folder/some"

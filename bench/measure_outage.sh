@@ -37,9 +37,6 @@ outage() { # down|hung|restarting
     esac
 }
 
-sql_on() { "$pg_bin/psql" -X -q -A -t -v ON_ERROR_STOP=1 "postgresql://linkledger@127.0.0.1:$pg_port/$1" -c "$2"; }
-metric() { curl -fsS "http://127.0.0.1:$port/metrics" | awk -v name="$1" '$1 == name {print $2}'; }
-
 machine
 start_bench_postgres
 use_backend postgresql outage
@@ -48,11 +45,8 @@ start_linkledger
 export CODES=$folder/codes BROWSER=$browser
 run_wrk 3 "http://127.0.0.1:$port/" -s bench/each_path.lua >/dev/null # every link is known
 for kind in ${KINDS:-down hung restarting}; do
-    for _ in $(seq 240); do
-        [[ $("$linkledger" projections --json | jq 'map(.lag_events) | max') -lt 1000 ]] && break
-        sleep 0.5
-    done
-    before=$(sql_on outage "SELECT count(*) FROM events WHERE type = 'link.clicked'")
+    wait_for_projections 999 120
+    before=$(query "SELECT count(*) FROM events WHERE type = 'link.clicked'")
     "$tools/bench_open_loop" --port "$port" --rate "$rate" --seconds $((seconds + 20)) --warm-up 0 --connections 64 --paths-from "$folder/codes" \
         >"$folder/latency.json" &
     load=$!
@@ -64,8 +58,8 @@ for kind in ${KINDS:-down hung restarting}; do
         [[ $(metric linkledger_spool_clicks) == 0 ]] && break
         sleep 0.25
     done
-    after=$(sql_on outage "SELECT count(*) FROM events WHERE type = 'link.clicked'")
-    twice=$(sql_on outage "SELECT count(*) - count(DISTINCT event_id) FROM events WHERE type = 'link.clicked'")
+    after=$(query "SELECT count(*) FROM events WHERE type = 'link.clicked'")
+    twice=$(query "SELECT count(*) - count(DISTINCT event_id) FROM events WHERE type = 'link.clicked'")
     say "outage     $kind for $seconds s at $rate/s: $(jq -r '"p50 \(.p50_ms) ms, p99 \(.p99_ms) ms, p99.9 \(.p999_ms) ms, max \(.max_ms) ms; answered \(.answered) of \(.sent), not 3xx \(.not_3xx)"' "$folder/latency.json"); clicks answered $(jq '.answered - .not_3xx' "$folder/latency.json"), in the log $((after - before)), twice $twice; still spooled at the end of the load $spooled; spooled in all $(metric linkledger_spool_spooled_total)"
 done
 stop_linkledger

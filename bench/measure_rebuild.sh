@@ -21,13 +21,6 @@ give_up_database() { # NAME
     rm -rf "${folder:?}/$1"
     [[ -z ${DATABASE_URL:-} ]] || sql "DROP DATABASE $1" >/dev/null
 }
-query() { # SQL on what is noted about versions and rebuilds
-    if [[ -n ${DATABASE_URL:-} ]]; then
-        "$pg_bin/psql" -X -q -A -t -F ' ' -v ON_ERROR_STOP=1 "$DATABASE_URL" -c "$1"
-    else
-        sqlite3 -separator ' ' "${DB_PATH%.db}.projections.db" "$1"
-    fi
-}
 query_rows() { # NAME VERSION SQL on the tables of a build; its version is 2, or 2.3
     local version=${2%.*} build=1
     [[ $2 != *.* ]] || build=${2#*.}
@@ -241,10 +234,7 @@ measure_load() { # sqlite|postgresql
         drop_others "$name"
     done
     start_linkledger
-    for _ in $(seq 1200); do
-        [[ $("$linkledger" projections --json | jq 'map(.lag_events) | max') -lt 1000 ]] && break
-        sleep 0.5
-    done
+    wait_for_projections 999 600
     name=links_v$(live_version links | cut -d. -f1)
     query_rows links "$(live_version links)" "SELECT short_code FROM $name WHERE is_active AND deleted_at IS NULL LIMIT 10000" >"$folder/codes"
     workspace=$("$linkledger" events --type link.created --limit 1 | jq -r .workspace_id)

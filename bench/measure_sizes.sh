@@ -13,7 +13,6 @@ table_bytes() {
         JOIN pg_namespace AS n ON n.oid = c.relnamespace WHERE c.relkind = 'r' AND n.nspname NOT IN ('pg_catalog', 'information_schema')
         GROUP BY 1 HAVING sum(pg_total_relation_size(c.oid)) > 1000000 ORDER BY 2 DESC"
 }
-query() { "$pg_bin/psql" -X -q -A -t -F ' ' -v ON_ERROR_STOP=1 "$DATABASE_URL" -c "$1"; }
 per() { awk -v a="$1" -v b="$2" 'BEGIN {printf "%.0f", a / b}'; }
 
 machine
@@ -24,12 +23,9 @@ export NATS_URL=$nats_url REDIS_URL=$redis_url
 "$linkledger" bench generate --events "$events" --links "$links" --visitors "$visitors" >"$folder/generate.log" 2>&1 ||
     fail "$(tail -3 "$folder/generate.log")"
 start_linkledger
-for _ in $(seq 2400); do
-    [[ $("$linkledger" projections --json | jq 'map(.lag_events) | max') == 0 ]] && break
-    sleep 0.5
-done
+wait_for_projections 0 1200
 for _ in $(seq 600); do
-    [[ $(curl -fsS "http://127.0.0.1:$port/metrics" | awk '$1 == "linkledger_mirror_lag_events" {print $2}') == 0 ]] && break
+    [[ $(metric linkledger_mirror_lag_events) == 0 ]] && break
     sleep 0.5
 done
 clicks=$(query "SELECT count(*) FROM events WHERE type = 'link.clicked'")

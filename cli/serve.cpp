@@ -112,7 +112,10 @@ public:
         if (writes_.spooler) {
             services.probes.push_back(probe_of(*writes_.spooler, *writes_.bus));
             services.takes_clicks_without_log = [this] { return writes_.spooler->has_room(); };
-            services.follows_without_log = [this] { return writes_.spooler->is_active() || is_log_silent(); };
+            services.follows_without_log = [this] {
+                return writes_.spooler->is_active() ||
+                       writes_.bus->stats().since_log_contact > commands::log_silence_max;
+            };
             links_ = std::make_unique<links_keeper>(*writes_.bus, links_file_of(*spool));
         }
         application_ = std::make_unique<api::application>(application_options_of(from), services);
@@ -146,11 +149,6 @@ public:
     }
 
 private:
-    [[nodiscard]] bool is_log_silent() const {
-        constexpr std::chrono::seconds silence_max{3};
-        return writes_.bus->stats().since_log_contact > silence_max;
-    }
-
     configuration configuration_;
     log_side log_;
     std::unique_ptr<redis::client> redis_;

@@ -101,6 +101,9 @@ using visit_outcome = std::variant<redirect_to, password_wanted, domain::refusal
 /// How IP addresses are kept in click events and contexts.
 enum class keep_ip { none, truncated, full };
 
+/// A log that has been silent for longer is not asked any more while somebody waits for the answer.
+constexpr std::chrono::seconds log_silence_max{3};
+
 /// What happens to visitors while the log cannot be reached.
 struct outage_options {
     eventlog::spooler* spool = nullptr;  ///< Keeps their clicks; null: they are answered 503.

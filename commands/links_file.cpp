@@ -2,9 +2,6 @@
 
 #include "eventlog/sql/connection.h"
 
-#include <fcntl.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <filesystem>
 
@@ -57,11 +54,6 @@ sql::sqlite_options reading() {
     return how;
 }
 
-void make_private_file(std::string const& path) {
-    int const file = ::open(path.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
-    if (file >= 0) ::close(file);
-}
-
 links_file_head read_head(sql::connection& from) {
     auto const found =
         from.query_one("SELECT log_id, epoch, last, learnt_at FROM head", {}, [](sql::row const& r) {
@@ -93,9 +85,10 @@ eventlog::result<void> write_links(std::string const& path, links_file_head cons
     std::string const draft = path + ".new";
     try {
         remove_with_its_wal(draft);
-        make_private_file(draft);
         {
-            auto const into = sql::open_sqlite(draft, {});
+            sql::sqlite_options how;
+            how.owner_only = true;
+            auto const into = sql::open_sqlite(draft, how);
             into->execute_script(schema);
             sql::transaction whole{*into, sql::connection::access::write};
             into->execute("INSERT INTO head VALUES ($1, $2, $3, $4)",

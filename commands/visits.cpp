@@ -48,9 +48,9 @@ failure not_without_log(char const* what) {
     return {failure_code::unavailable, std::string("the log cannot be reached, and ") + what};
 }
 
-/// From here on the log is not asked any more while somebody waits: clicks have been spooled for so long, or
-/// it has been silent. A shorter pause is waited for.
-constexpr std::chrono::seconds spooling_max{1}, silence_max{3};
+/// Once clicks have been spooled for so long, the log is not asked any more while somebody waits. A shorter
+/// pause is waited for.
+constexpr std::chrono::seconds spooling_max{1};
 
 /// Whether the link leads nowhere at `at`, its cap apart (unless that is known to be reached).
 std::optional<refusal> refuse_gone(link_record const& link, domain::timestamp at) {
@@ -318,7 +318,7 @@ bool visits_service::is_log_away() const {
     auto const* const spool = options_.outage.spool;
     if (spool == nullptr) return false;
     return spool->active_for() > spooling_max ||
-           (options_.since_contact && options_.since_contact() > silence_max);
+           (options_.since_contact && options_.since_contact() > log_silence_max);
 }
 
 /// What cannot be answered from what this process knows.

@@ -80,13 +80,12 @@ overdue_appends committer::state::take_overdue(std::chrono::milliseconds age) {
     if (!any) return found;
     take_overdue_queued(found);
     if (!flies) return found;
-    found.producer = flight.batch->producer;
-    found.sequence = flight.batch->sequence;
+    found.sent = {flight.batch->producer, flight.batch->sequence, {}};
     for (std::size_t i = 0; i < flight.taken->size(); ++i) {
         pending const& one = (*flight.taken)[i];
-        if (one.may_spool && one.done) found.sent.push_back(flight.batch->appends[i]);
+        if (one.may_spool && one.done) found.sent.appends.push_back(flight.batch->appends[i]);
     }
-    flight.is_spooled = !found.sent.empty();
+    flight.is_spooled = !found.sent.appends.empty();
     return found;
 }
 
@@ -103,18 +102,17 @@ void committer::state::take_overdue_queued(overdue_appends& into) {
     queue = std::move(others);
 }
 
-void committer::state::answer_spooled(uuid const& of, std::int64_t number,
-                                      result<append_outcome> const& outcome) {
+void committer::state::answer_spooled(batch_number const& number, result<append_outcome> const& outcome) {
     completions answered;
     {
         std::lock_guard const lock{mutex};
-        if (flight.batch != nullptr && flight.batch->producer == of && flight.batch->sequence == number) {
+        if (flight.batch != nullptr && number_of(*flight.batch) == number) {
             take_spoolable(*flight.taken, answered);
-        } else if (auto left = left_to_spool.extract({of, number})) {
+        } else if (auto left = left_to_spool.extract(number)) {
             answered = std::move(left.mapped());
         }
     }
-    complete_together([&] {
+    owner.complete_together([&] {
         for (auto const& each : answered) each(outcome);
     });
 }
@@ -122,14 +120,6 @@ void committer::state::answer_spooled(uuid const& of, std::int64_t number,
 void committer::state::take_spoolable(batch_in_flight& taken, completions& into) {
     for (pending& one : taken) {
         if (one.may_spool && one.done) into.push_back(std::exchange(one.done, nullptr));
-    }
-}
-
-void committer::state::complete_together(std::function<void()> const& complete) const {
-    if (owner.around_completions) {
-        owner.around_completions(complete);
-    } else {
-        complete();
     }
 }
 
@@ -167,9 +157,16 @@ overdue_appends committer::take_overdue(std::chrono::milliseconds age) {
     return state_->take_overdue(age);
 }
 
-void committer::answer_spooled(uuid const& producer, std::int64_t sequence,
-                               result<append_outcome> const& outcome) {
-    state_->answer_spooled(producer, sequence, outcome);
+void committer::answer_spooled(batch_number const& number, result<append_outcome> const& outcome) {
+    state_->answer_spooled(number, outcome);
+}
+
+void committer::complete_together(std::function<void()> const& complete) const {
+    if (around_completions) {
+        around_completions(complete);
+    } else {
+        complete();
+    }
 }
 
 bool committer::drain(std::chrono::milliseconds deadline) {

@@ -27,6 +27,15 @@ struct committer_options {
     std::chrono::hours producer_idle_max{24};
 };
 
+/// Called once; must neither block nor throw.
+using append_completion = std::function<void(result<append_outcome>)>;
+
+/// An append and who waits for it.
+struct waiting_append {
+    append_request request;
+    append_completion done;
+};
+
 /// Keeps appends elsewhere while the store does not answer: see eventlog/spool. Called from any thread; none
 /// of it blocks.
 class append_spool {
@@ -34,22 +43,17 @@ public:
     virtual ~append_spool() = default;
     /// While true, what may be spooled does not come to the committer at all.
     [[nodiscard]] virtual bool is_active() const = 0;
-    virtual void keep(append_request request, std::function<void(result<append_outcome>)> done) = 0;
+    virtual void keep(append_request request, append_completion done) = 0;
     /// The fate of a batch that `committer::take_overdue` told of.
-    virtual void settle(uuid const& producer, std::int64_t sequence, bool is_stored) = 0;
+    virtual void settle(batch_number const& number, bool is_stored) = 0;
 };
 
 /// What has waited too long for the store and may be spooled.
 struct overdue_appends {
-    struct waiting {
-        append_request request;
-        std::function<void(result<append_outcome>)> done;
-    };
-    std::vector<waiting> queued;  ///< Never sent; no longer the committer's.
-    /// Copies from the batch that was sent and not answered. Their callers still wait: see `answer_spooled`.
-    uuid producer{};
-    std::int64_t sequence = 0;
-    std::vector<append_request> sent;
+    std::vector<waiting_append> queued;  ///< Never sent; no longer the committer's.
+    /// Copies from the batch that was sent and not answered, under its number. Their callers still wait: see
+    /// `answer_spooled`.
+    append_batch sent;
 };
 
 /// What the operator sees of it.
@@ -68,7 +72,7 @@ struct committer_stats {
 class committer {
 public:
     /// Called once, on the committer's thread; must neither block nor throw.
-    using completion = std::function<void(result<append_outcome>)>;
+    using completion = append_completion;
 
     committer(event_log& log, committer_options const& options);
     /// Drains: everything accepted is completed.
@@ -87,7 +91,9 @@ public:
     /// Takes what may be spooled, as soon as one such append has waited for `age`. A batch is told of once.
     [[nodiscard]] overdue_appends take_overdue(std::chrono::milliseconds age);
     /// Completes the callers of a batch that `take_overdue` told of, as far as they still wait.
-    void answer_spooled(uuid const& producer, std::int64_t sequence, result<append_outcome> const& outcome);
+    void answer_spooled(batch_number const& number, result<append_outcome> const& outcome);
+    /// Calls what completes appends the way that `around_completions` wants it.
+    void complete_together(std::function<void()> const& complete) const;
 
     /// Refuses what comes, finishes what was accepted, up to the deadline. True when everything was finished.
     bool drain(std::chrono::milliseconds deadline);

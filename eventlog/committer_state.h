@@ -46,13 +46,12 @@ struct committer::state {
     committer_stats read_stats();
     void set_spool(append_spool* to);
     overdue_appends take_overdue(std::chrono::milliseconds age);
-    void answer_spooled(uuid const& of, std::int64_t number, result<append_outcome> const& outcome);
+    void answer_spooled(batch_number const& number, result<append_outcome> const& outcome);
 
 private:
     using clock = std::chrono::steady_clock;
     using batch_in_flight = std::vector<pending>;
     using completions = std::vector<completion>;
-    using batch_number_of = std::pair<uuid, std::int64_t>;  ///< Producer and sequence.
 
     void run();
     bool take(batch_in_flight& taken);
@@ -69,7 +68,6 @@ private:
     bool end_flight(bool is_stored);
     void take_overdue_queued(overdue_appends& into);
     static void take_spoolable(batch_in_flight& taken, completions& into);
-    void complete_together(std::function<void()> const& complete) const;
     void renew_producer();
     void fail_queued();
     /// Calls the spool without the lock. It stays until `use` has returned.
@@ -110,7 +108,7 @@ private:
         bool is_spooled = false;
     } flight;
     /// Callers of batches that failed while they were being spooled: the spool answers them.
-    std::map<batch_number_of, completions> left_to_spool;
+    std::map<batch_number, completions> left_to_spool;
 
     // Of the committer's thread alone.
     uuid producer = new_uuid_v7();

@@ -130,7 +130,7 @@ void committer::state::begin_flight(append_batch const& batch, batch_in_flight& 
 bool committer::state::end_flight(bool is_stored) {
     std::unique_lock lock{mutex};
     bool const was_spooled = flight.is_spooled;
-    batch_number_of const number{flight.batch->producer, flight.batch->sequence};
+    batch_number const number = number_of(*flight.batch);
     if (was_spooled && spool != nullptr && !is_stored) {
         completions waiting;
         take_spoolable(*flight.taken, waiting);
@@ -138,7 +138,7 @@ bool committer::state::end_flight(bool is_stored) {
     }
     flight = {};
     if (was_spooled && spool != nullptr) {
-        with_spool(lock, [&](append_spool& to) { to.settle(number.first, number.second, is_stored); });
+        with_spool(lock, [&](append_spool& to) { to.settle(number, is_stored); });
     }
     return was_spooled;
 }
@@ -208,7 +208,7 @@ void committer::state::answer(batch_in_flight& taken, append_batch const& batch,
         stats.appends += taken.size();
         stats.events += events;
     }
-    complete_together([&] {
+    owner.complete_together([&] {
         for (std::size_t i = 0; i < taken.size(); ++i) taken[i].complete(std::move(outcome.outcomes[i]));
     });
     if (owner.on_commit) owner.on_commit(took, taken.size());

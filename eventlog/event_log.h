@@ -148,6 +148,17 @@ struct append_batch {
     std::vector<append_request> appends;
 };
 
+/// Names a batch for good: a log that has it takes it no second time.
+struct batch_number {
+    uuid producer{};
+    std::int64_t sequence = 0;
+
+    auto operator<=>(batch_number const&) const = default;
+};
+[[nodiscard]] inline batch_number number_of(append_batch const& batch) {
+    return {batch.producer, batch.sequence};
+}
+
 // ---- What comes back ------------------------------------------------------------------------------------
 
 /// Done and durable.

@@ -2,9 +2,6 @@
 
 #include "eventlog/crypto.h"
 
-#include <fcntl.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <cassert>
 #include <utility>
@@ -85,12 +82,6 @@ failure unusable(sql::error const& why) {
     return {failure_code::unavailable, std::string{"the spool: "} + why.what()};
 }
 
-/// Of this process alone, whatever the umask: SQLite gives its other files the same mode.
-void make_private_file(std::string const& path) {
-    int const file = ::open(path.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
-    if (file >= 0) ::close(file);
-}
-
 }  // namespace
 
 spool::spool(spool_options options, sql::file_lock lock)
@@ -101,7 +92,6 @@ result<std::unique_ptr<spool>> spool::open(spool_options const& options) {
         auto lock = sql::try_lock_file(options.path + ".lock");
         if (!lock) return std::unique_ptr<spool>{};
         std::unique_ptr<spool> made{new spool{options, std::move(*lock)}};
-        make_private_file(options.path);
         made->connect();
         // The store may have forgotten the producer of an outage that was long ago.
         made->on_->execute("UPDATE identity SET producer = $1, sequence = 0", {new_uuid_v7()});
@@ -114,6 +104,7 @@ result<std::unique_ptr<spool>> spool::open(spool_options const& options) {
 
 void spool::connect() {
     sql::sqlite_options how;
+    how.owner_only = true;
     how.vfs = options_.vfs;
     on_ = sql::open_sqlite(options_.path, how);
     on_->execute_script(schema);
@@ -186,16 +177,13 @@ void spool::insert(append_request const& click) {
                   domain::to_unix_us(event.occurred_at), sql::blob{text_of(event.salt)}});
 }
 
-result<void> spool::add(std::vector<append_request> const& clicks,
-                        std::optional<unsettled_batch> const& sent) {
+result<void> spool::add(std::vector<append_request> const& clicks, append_batch const& sent) {
     std::lock_guard const lock{mutex_};
-    bool const has_sent = sent && !sent->clicks.empty();
-    std::size_t const count = clicks.size() + (has_sent ? sent->clicks.size() : 0);
+    std::size_t const count = clicks.size() + sent.appends.size();
     if (count == 0) return boost::outcome_v2::success();
     std::size_t bytes = 0;
     for (auto const& click : clicks) bytes += bytes_of(click);
-    if (has_sent)
-        for (auto const& click : sent->clicks) bytes += bytes_of(click);
+    for (auto const& click : sent.appends) bytes += bytes_of(click);
     if (bytes_ + bytes > options_.bytes_max) {
         return failure{failure_code::queue_full,
                        "the spool holds " + std::to_string(clicks_) + " clicks and takes no more"};
@@ -204,11 +192,9 @@ result<void> spool::add(std::vector<append_request> const& clicks,
     try {
         use_open_file();
         sql::transaction whole{*on_, access::write};
-        if (has_sent) {
-            for (auto const& click : sent->clicks) insert(click);
-            on_->execute(insert_batch,
-                         {sent->number.producer, sent->number.sequence, first_id, next_id_ - 1});
-        }
+        for (auto const& click : sent.appends) insert(click);
+        if (!sent.appends.empty())
+            on_->execute(insert_batch, {sent.producer, sent.sequence, first_id, next_id_ - 1});
         for (auto const& click : clicks) insert(click);
         whole.commit();
     } catch (sql::error const& why) {
@@ -217,8 +203,9 @@ result<void> spool::add(std::vector<append_request> const& clicks,
         unusable_until_ = std::chrono::steady_clock::now() + std::chrono::seconds{1};
         return unusable(why);
     }
-    if (has_sent) held_.insert(sent->number);
-    auto const front_time = event_of(has_sent ? sent->clicks.front() : clicks.front()).occurred_at;
+    if (!sent.appends.empty()) held_.insert(number_of(sent));
+    auto const front_time =
+        event_of(sent.appends.empty() ? clicks.front() : sent.appends.front()).occurred_at;
     bool const was_empty = clicks_ == 0;
     clicks_ += count;
     bytes_ += bytes;

@@ -18,20 +18,6 @@
 
 namespace linkledger::eventlog {
 
-/// Names a batch for good: a log that has it takes it no second time.
-struct batch_number {
-    uuid producer{};
-    std::int64_t sequence = 0;
-
-    auto operator<=>(batch_number const&) const = default;
-};
-
-/// Clicks of a batch that was sent to the log, and of which nobody knows yet whether it is there.
-struct unsettled_batch {
-    batch_number number;
-    std::vector<append_request> clicks;
-};
-
 struct spool_options {
     std::string path;
     std::size_t bytes_max = 1u << 30;  ///< Of clicks, as they are counted here; the file is some 30 % larger.
@@ -64,9 +50,9 @@ public:
     /// them.
     result<void> bind_history(log_head const& head);
 
-    /// Adds both or nothing; durable on return. The unsettled batch is held back until it is removed or
-    /// released.
-    result<void> add(std::vector<append_request> const& clicks, std::optional<unsettled_batch> const& sent);
+    /// Adds both or nothing; durable on return. `sent`: clicks of a batch that was sent to the log under this
+    /// number, and of which nobody knows yet whether it is there; held back until it is removed or released.
+    result<void> add(std::vector<append_request> const& clicks, append_batch const& sent = {});
 
     /// What a new batch's events need before they are fixed; `is_local`: the event's key was added here. Must
     /// not block.

@@ -3,6 +3,7 @@
 #include "eventlog/crypto.h"
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 namespace linkledger::eventlog {
@@ -33,7 +34,7 @@ spooler::~spooler() {
 
 // ---- On the callers' threads ------------------------------------------------------------------------------
 
-void spooler::keep(append_request request, committer::completion done) {
+void spooler::keep(append_request request, append_completion done) {
     {
         std::lock_guard const lock{mutex_};
         if (!stopping_ && waiting_.size() < options_.waiting_max) {
@@ -46,9 +47,9 @@ void spooler::keep(append_request request, committer::completion done) {
     done(failure{failure_code::queue_full, "too many clicks wait for the spool"});
 }
 
-void spooler::settle(uuid const& producer, std::int64_t sequence, bool is_stored) {
+void spooler::settle(batch_number const& number, bool is_stored) {
     std::lock_guard const lock{mutex_};
-    settled_.push_back({{producer, sequence}, is_stored});
+    settled_.push_back({number, is_stored});
     wake_writer_.notify_one();
 }
 
@@ -112,7 +113,7 @@ spooler_stats spooler::stats() const {
 void spooler::write_until_stopped() {
     auto const look_every = std::max(options_.after / 4, std::chrono::milliseconds{5});
     for (bool last = false; !last;) {
-        std::vector<waiting_click> clicks;
+        std::vector<waiting_append> clicks;
         std::vector<wanted_key> keys;
         std::vector<settlement> settled;
         {
@@ -134,18 +135,16 @@ void spooler::write_until_stopped() {
 }
 
 /// One sync for all that came since the last; then they are answered.
-void spooler::write(std::vector<waiting_click> clicks, overdue_appends overdue) {
-    for (auto& one : overdue.queued) clicks.push_back({std::move(one.request), std::move(one.done)});
-    if (clicks.empty() && overdue.sent.empty()) return;
+void spooler::write(std::vector<waiting_append> clicks, overdue_appends overdue) {
+    std::move(overdue.queued.begin(), overdue.queued.end(), std::back_inserter(clicks));
+    append_batch const& sent = overdue.sent;
+    auto const count = clicks.size() + sent.appends.size();
+    if (count == 0) return;
     set_active();
 
     std::vector<append_request> requests;
     requests.reserve(clicks.size());
     for (auto& one : clicks) requests.push_back(std::move(one.request));
-    std::optional<unsettled_batch> sent;
-    batch_number const number{overdue.producer, overdue.sequence};
-    auto const count = requests.size() + overdue.sent.size();
-    if (!overdue.sent.empty()) sent.emplace(unsettled_batch{number, std::move(overdue.sent)});
     bool const was_empty = spool_.stats().clicks == 0;
     auto const kept = spool_.add(requests, sent);
     {
@@ -154,23 +153,14 @@ void spooler::write(std::vector<waiting_click> clicks, overdue_appends overdue) 
     }
     result<append_outcome> outcome = append_outcome{appended{}};
     if (!kept) outcome = kept.error();
-    answer(clicks, outcome);
+    committer_.complete_together([&] {
+        for (auto const& one : clicks) one.done(outcome);
+    });
     // Their batch may have been stored, or may be yet.
     if (!kept) outcome = failure{failure_code::unknown_outcome, kept.error().detail};
-    if (sent) committer_.answer_spooled(number.producer, number.sequence, outcome);
+    if (!sent.appends.empty()) committer_.answer_spooled(number_of(sent), outcome);
     if (!kept) note_problem(kept.error().detail);
     if (was_empty) wake_sender();
-}
-
-void spooler::answer(std::vector<waiting_click> const& clicks, result<append_outcome> const& outcome) const {
-    auto const each = [&] {
-        for (auto const& one : clicks) one.done(outcome);
-    };
-    if (committer_.around_completions) {
-        committer_.around_completions(each);
-    } else {
-        each();
-    }
 }
 
 void spooler::settle_all(std::vector<settlement> const& settled) {
@@ -240,7 +230,7 @@ bool spooler::send_one() {
 
 bool spooler::send(append_batch const& batch) {
     auto const started = clock::now();
-    batch_number const number{batch.producer, batch.sequence};
+    batch_number const number = number_of(batch);
     auto const outcome = log_.append(batch);
     if (!outcome && outcome.error().code != failure_code::corrupted) return false;
     if (!outcome) {

@@ -42,8 +42,8 @@ public:
     [[nodiscard]] bool is_active() const override { return active_.load(std::memory_order_relaxed); }
     /// How long it has been so by now; 0 when it is not.
     [[nodiscard]] std::chrono::milliseconds active_for() const;
-    void keep(append_request request, committer::completion done) override;
-    void settle(uuid const& producer, std::int64_t sequence, bool is_stored) override;
+    void keep(append_request request, append_completion done) override;
+    void settle(batch_number const& number, bool is_stored) override;
 
     /// Clicks go to the spool from now on, until the log takes what is in there.
     void activate();
@@ -59,10 +59,6 @@ public:
     [[nodiscard]] bool has_room() const { return spool_.has_room(); }
 
 private:
-    struct waiting_click {
-        append_request request;
-        committer::completion done;
-    };
     struct wanted_key {
         std::string subject;
         std::function<void(result<local_key>)> done;
@@ -73,9 +69,8 @@ private:
     };
 
     void write_until_stopped();
-    void write(std::vector<waiting_click> clicks, overdue_appends overdue);
+    void write(std::vector<waiting_append> clicks, overdue_appends overdue);
     void settle_all(std::vector<settlement> const& settled);
-    void answer(std::vector<waiting_click> const& clicks, result<append_outcome> const& outcome) const;
     void make_key(wanted_key const& wanted);
 
     void send_until_stopped();
@@ -101,7 +96,7 @@ private:
 
     mutable std::mutex mutex_;
     std::condition_variable wake_writer_, wake_sender_;
-    std::vector<waiting_click> waiting_;
+    std::vector<waiting_append> waiting_;
     std::vector<wanted_key> wanted_keys_;
     std::vector<settlement> settled_;
     std::map<std::string, local_key> local_keys_;  ///< By subject; those that the log does not have.

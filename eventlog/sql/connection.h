@@ -200,6 +200,8 @@ struct sqlite_options {
     sync synchronous = sync::full;
     std::chrono::milliseconds busy_timeout{5000};
     bool read_only = false;
+    bool owner_only =
+        false;          ///< A file that is made gets mode 0600, and so do those that SQLite puts beside it.
     std::string vfs{};  ///< A registered VFS, for tests; empty: the default.
 };
 /// Opens or creates the file in WAL mode.

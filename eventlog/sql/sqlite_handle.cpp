@@ -1,5 +1,8 @@
 #include "eventlog/sql/sqlite_handle.h"
 
+#include <fcntl.h>
+#include <unistd.h>
+
 #include <thread>
 
 namespace linkledger::sql::sqlite {
@@ -65,7 +68,14 @@ bool breaks_connection(int result_code) {
 
 namespace {
 
+/// Whatever the umask; SQLite gives the same mode to what it puts beside it. A failure is SQLite's to report.
+void make_private_file(std::string const& path) {
+    int const file = ::open(path.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+    if (file >= 0) ::close(file);
+}
+
 handle open_unnamed(std::string const& path, sqlite_options const& options) {
+    if (options.owner_only) make_private_file(path);
     // A connection is one thread's at a time, so SQLite needs no mutex of its own.
     int const flags = SQLITE_OPEN_NOMUTEX |
                       (options.read_only ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE);

@@ -70,6 +70,11 @@ protected:
         auto const at = text.find("\n" + name + " ");
         return at == std::string::npos ? -1 : std::stod(text.substr(at + name.size() + 2));
     }
+    void wait_until_spool_is_empty() {
+        auto const until = std::chrono::steady_clock::now() + patience;
+        while (metric("linkledger_spool_clicks") != 0 && std::chrono::steady_clock::now() < until)
+            std::this_thread::sleep_for(20ms);
+    }
     void expect_every_click_once() {
         auto const recorded = recorded_clicks(at_);
         EXPECT_THAT(missing(answered_, recorded), IsEmpty());
@@ -136,9 +141,7 @@ TEST_F(Outage, KeepsClicksThroughTheDeathOfTheServer) {
     database_.resume();
     server_->start();
     wait_until("ready");
-    auto const until = std::chrono::steady_clock::now() + patience;
-    while (metric("linkledger_spool_clicks") != 0 && std::chrono::steady_clock::now() < until)
-        std::this_thread::sleep_for(20ms);
+    wait_until_spool_is_empty();
     expect_every_click_once();
 }
 
@@ -222,9 +225,7 @@ TEST_F(Outage, StartsWithoutTheDatabaseFromTheLinksItKnew) {
     database_.start();
     wait_until("ready");
     EXPECT_EQ(click("warm"), 302);
-    auto const until = std::chrono::steady_clock::now() + patience;
-    while (metric("linkledger_spool_clicks") != 0 && std::chrono::steady_clock::now() < until)
-        std::this_thread::sleep_for(20ms);
+    wait_until_spool_is_empty();
     expect_every_click_once();
     EXPECT_EQ(server_->stop().exit_code, 0);
 }
@@ -281,9 +282,7 @@ TEST_F(Outage, KillsOfAnythingUnderLoadLoseNothing) {
         links.insert(clients.codes().begin(), clients.codes().end());
     }
     wait_until("ready");
-    auto const until = std::chrono::steady_clock::now() + patience;
-    while (metric("linkledger_spool_clicks") != 0 && std::chrono::steady_clock::now() < until)
-        std::this_thread::sleep_for(20ms);
+    wait_until_spool_is_empty();
     auto const recorded = recorded_clicks(at_);
     std::set<std::string> created;
     for (auto const& event : events_of(at_, "link.created"))

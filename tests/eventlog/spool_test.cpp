@@ -59,7 +59,7 @@ protected:
     std::vector<append_request> add(std::size_t count) {
         std::vector<append_request> clicks(count);
         for (auto& one : clicks) one = click();
-        EXPECT_TRUE(spool_->add(clicks, std::nullopt));
+        EXPECT_TRUE(spool_->add(clicks));
         return clicks;
     }
     std::optional<append_batch> next() {
@@ -78,7 +78,7 @@ TEST_F(Spool, GivesOutWhatWasAddedByteForByteAndInOrder) {
     while (auto const batch = next()) {
         EXPECT_LE(batch->appends.size(), 3u);
         given.insert(given.end(), batch->appends.begin(), batch->appends.end());
-        ASSERT_TRUE(spool_->remove({batch->producer, batch->sequence}));
+        ASSERT_TRUE(spool_->remove(number_of(*batch)));
     }
     ASSERT_EQ(given.size(), clicks.size());
     for (std::size_t i = 0; i < clicks.size(); ++i) {
@@ -127,7 +127,7 @@ TEST_F(Spool, NumbersItsBatchesFromOneWithoutAGap) {
         auto const batch = next();
         sequences.push_back(batch->sequence);
         producers.insert(batch->producer);
-        ASSERT_TRUE(spool_->remove({batch->producer, batch->sequence}));
+        ASSERT_TRUE(spool_->remove(number_of(*batch)));
     }
     EXPECT_THAT(sequences, testing::ElementsAre(1, 2));
     EXPECT_EQ(producers.size(), 1u);
@@ -138,35 +138,35 @@ TEST_F(Spool, NumbersItsBatchesFromOneWithoutAGap) {
 }
 
 TEST_F(Spool, HoldsBackABatchThatSomebodyElseIsSending) {
-    unsettled_batch const sent{{new_uuid_v7(), 7}, {click(), click()}};
+    append_batch const sent{new_uuid_v7(), 7, {click(), click()}};
     auto const later = click();
     ASSERT_TRUE(spool_->add({later}, sent));
     EXPECT_FALSE(next());
-    spool_->release(sent.number);
+    spool_->release(number_of(sent));
     auto const given = next();
     ASSERT_TRUE(given);
-    EXPECT_EQ(given->producer, sent.number.producer) << "under the number that it was sent under";
+    EXPECT_EQ(given->producer, sent.producer) << "under the number that it was sent under";
     EXPECT_EQ(given->sequence, 7);
-    EXPECT_EQ(ids_of(given->appends), ids_of(sent.clicks));
-    ASSERT_TRUE(spool_->remove(sent.number));
+    EXPECT_EQ(ids_of(given->appends), ids_of(sent.appends));
+    ASSERT_TRUE(spool_->remove(number_of(sent)));
     EXPECT_EQ(ids_of(next()->appends), ids_of({later}));
 }
 
 TEST_F(Spool, ForgetsABatchThatWasStoredAfterAll) {
-    unsettled_batch const sent{{new_uuid_v7(), 7}, {click()}};
+    append_batch const sent{new_uuid_v7(), 7, {click()}};
     ASSERT_TRUE(spool_->add({}, sent));
-    ASSERT_TRUE(spool_->remove(sent.number));
+    ASSERT_TRUE(spool_->remove(number_of(sent)));
     EXPECT_FALSE(next());
     EXPECT_EQ(spool_->stats().clicks, 0u);
 }
 
 TEST_F(Spool, SendsABatchItselfWhoseSenderDied) {
-    unsettled_batch const sent{{new_uuid_v7(), 7}, {click()}};
+    append_batch const sent{new_uuid_v7(), 7, {click()}};
     ASSERT_TRUE(spool_->add({}, sent));
     open();
     auto const given = next();
     ASSERT_TRUE(given);
-    EXPECT_EQ(given->producer, sent.number.producer);
+    EXPECT_EQ(given->producer, sent.producer);
     EXPECT_EQ(given->sequence, 7);
 }
 
@@ -174,15 +174,15 @@ TEST_F(Spool, RefusesWhatWouldMakeItLargerThanItMayBe) {
     open(4'000);
     std::size_t taken = 0;
     result<void> outcome = boost::outcome_v2::success();
-    while ((outcome = spool_->add({click()}, std::nullopt)) && taken < 100) ++taken;
+    while ((outcome = spool_->add({click()})) && taken < 100) ++taken;
     ASSERT_FALSE(outcome);
     EXPECT_EQ(outcome.error().code, failure_code::queue_full);
     EXPECT_GT(taken, 5u);
     EXPECT_EQ(spool_->stats().clicks, taken);
     EXPECT_LE(spool_->stats().bytes, 4'000u);
     auto const batch = next();
-    ASSERT_TRUE(spool_->remove({batch->producer, batch->sequence}));
-    EXPECT_TRUE(spool_->add({click()}, std::nullopt)) << "there is room again";
+    ASSERT_TRUE(spool_->remove(number_of(*batch)));
+    EXPECT_TRUE(spool_->add({click()})) << "there is room again";
 }
 
 TEST_F(Spool, IsOneProcessesAtATime) {
@@ -208,7 +208,7 @@ TEST_F(Spool, NumbersAnewWhatALogThatLostItsEndRefuses) {
     head_.epoch = 2;
     ASSERT_TRUE(spool_->bind_history(head_));
     EXPECT_EQ(next()->producer, before->producer) << "the log may have it";
-    EXPECT_TRUE(spool_->refuse({before->producer, before->sequence}).value());
+    EXPECT_TRUE(spool_->refuse(number_of(*before)).value());
     auto const after = next();
     ASSERT_TRUE(after);
     EXPECT_NE(after->producer, before->producer);
@@ -217,16 +217,16 @@ TEST_F(Spool, NumbersAnewWhatALogThatLostItsEndRefuses) {
 }
 
 TEST_F(Spool, PassesOverWhatTheSameLogRefuses) {
-    unsettled_batch const sent{{new_uuid_v7(), 7}, {click()}};
+    append_batch const sent{new_uuid_v7(), 7, {click()}};
     auto const later = click();
     ASSERT_TRUE(spool_->add({later}, sent));
-    spool_->release(sent.number);
-    EXPECT_EQ(ids_of(next()->appends), ids_of(sent.clicks));
-    EXPECT_FALSE(spool_->refuse(sent.number).value());
+    spool_->release(number_of(sent));
+    EXPECT_EQ(ids_of(next()->appends), ids_of(sent.appends));
+    EXPECT_FALSE(spool_->refuse(number_of(sent)).value());
     EXPECT_EQ(ids_of(next()->appends), ids_of({later})) << "what is behind it goes on";
     EXPECT_EQ(spool_->stats().clicks, 2u) << "and it stays";
     open();
-    EXPECT_EQ(ids_of(next()->appends), ids_of(sent.clicks));
+    EXPECT_EQ(ids_of(next()->appends), ids_of(sent.appends));
 }
 
 TEST_F(Spool, IsReadableByItsOwnerAlone) {
@@ -247,7 +247,7 @@ TEST_F(Spool, KeepsKeysForAsLongAsClicksNeedThem) {
     EXPECT_EQ(spool_->keys_beyond(0).front().subject, key.subject);
     EXPECT_THAT(spool_->keys_beyond(1), IsEmpty());
     auto const batch = next();
-    ASSERT_TRUE(spool_->remove({batch->producer, batch->sequence}));
+    ASSERT_TRUE(spool_->remove(number_of(*batch)));
     open();
     EXPECT_THAT(spool_->keys_beyond(0), IsEmpty());
 }
@@ -290,7 +290,7 @@ public:
         while (auto const batch = spool->next(as_it_is)) {
             if (!batch.value()) break;
             for (auto const& id : ids_of(batch.value()->appends)) found.insert(id);
-            if (!spool->remove({batch.value()->producer, batch.value()->sequence})) break;
+            if (!spool->remove(number_of(*batch.value()))) break;
         }
         std::size_t lost = 0;
         for (auto const& id : kept_) lost += found.contains(id) ? 0 : 1;
@@ -314,14 +314,14 @@ private:
     bool use(spool& on) {
         std::vector<append_request> clicks(std::uniform_int_distribution<std::size_t>{1, 6}(random_));
         for (auto& one : clicks) one = click();
-        if (!on.add(clicks, std::nullopt)) return false;
+        if (!on.add(clicks)) return false;
         for (auto const& id : ids_of(clicks)) kept_.insert(id);
         if (random_() % 3 != 0) return true;
         auto const batch = on.next(as_it_is);
         if (!batch || !batch.value()) return false;
         // From here on it may be gone.
         for (auto const& id : ids_of(batch.value()->appends)) kept_.erase(id);
-        return on.remove({batch.value()->producer, batch.value()->sequence}).has_value();
+        return on.remove(number_of(*batch.value())).has_value();
     }
 
     std::mt19937_64 random_;

@@ -80,6 +80,13 @@ protected:
     static bool is_open(answer const& given) { return given.wait_for(0s) != std::future_status::ready; }
 
     std::vector<recorded_event> events() { return inner_->read({}).value().events; }
+    /// A click whose batch stands at the log's gate, and which is answered from the spool.
+    void spool_one_in_flight() {
+        log_.close_gate();
+        answer given = click();
+        log_.wait_for_appends(1);
+        ASSERT_EQ(position_of(given), 0);
+    }
     void wait_until_all_is_sent() {
         auto const until = std::chrono::steady_clock::now() + 20s;
         while ((spool_->stats().clicks > 0 || spooling_->is_active()) &&
@@ -178,10 +185,7 @@ TEST_P(SpoolerWithABatchInFlight, WritesItsClicksOnce) {
 }
 
 TEST_P(SpoolerWithABatchInFlight, WritesItsClicksOnceAfterARestart) {
-    log_.close_gate();
-    answer first = click();
-    log_.wait_for_appends(1);
-    EXPECT_EQ(position_of(first), 0);
+    spool_one_in_flight();
     log_.next({GetParam()});
     log_.from_now_on(fault::away);
     log_.open_gate();
@@ -193,10 +197,7 @@ TEST_P(SpoolerWithABatchInFlight, WritesItsClicksOnceAfterARestart) {
 }
 
 TEST_F(Spooler, LeavesABatchThatWasSpooledItsProducersLast) {
-    log_.close_gate();
-    answer spooled = click();
-    log_.wait_for_appends(1);
-    EXPECT_EQ(position_of(spooled), 0);
+    spool_one_in_flight();
     log_.open_gate();
     wait_until_all_is_sent();
     for (int i = 0; i < 3; ++i) {
@@ -204,9 +205,9 @@ TEST_F(Spooler, LeavesABatchThatWasSpooledItsProducersLast) {
         EXPECT_GT(position_of(given), 0);
     }
     // As if the process had died before the spool was told, and a new one found the batch there.
-    unsettled_batch const again{{log_.producers().front(), 1}, {append("clicks-a")}};
+    append_batch const again{log_.producers().front(), 1, {append("clicks-a")}};
     ASSERT_TRUE(spool_->add({}, again));
-    spool_->release(again.number);
+    spool_->release(number_of(again));
     spooling_->activate();
     wait_until_all_is_sent();
     expect_each_once(4);
@@ -214,9 +215,9 @@ TEST_F(Spooler, LeavesABatchThatWasSpooledItsProducersLast) {
 }
 
 TEST_F(Spooler, LetsClicksGoToALogThatRefusesWhatIsSpooled) {
-    unsettled_batch const wrong{{new_uuid_v7(), 7}, {append("clicks-a")}};
+    append_batch const wrong{new_uuid_v7(), 7, {append("clicks-a")}};
     ASSERT_TRUE(spool_->add({}, wrong));
-    spool_->release(wrong.number);
+    spool_->release(number_of(wrong));
     spooling_->activate();
     auto const until = std::chrono::steady_clock::now() + 20s;
     while (spooling_->is_active() && std::chrono::steady_clock::now() < until)
