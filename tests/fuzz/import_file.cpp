@@ -33,10 +33,15 @@ void import_file(std::string_view input) {
         must(row->problem.empty() ? row->cells.size() <= cli::table_reader::columns_max : true,
              "cells are within their number");
         must(row->text.size() <= cli::table_reader::record_bytes_max, "a record is within its limit");
-        if (last_line == 0 && row->problem.empty() && cli::is_header(row->cells))
-            columns = cli::parse_columns(row->cells, false);
-        else if (row->problem.empty())
+        if (last_line == 0 && row->problem.empty() && cli::is_header(row->cells)) {
+            try {
+                columns = cli::parse_columns(row->cells, false);
+            } catch (cli::import_error const&) {
+                return;  // The file is refused, before anything of it is sent.
+            }
+        } else if (row->problem.empty()) {
             check_link(*row, columns);
+        }
         last_line = row->line;
     }
     must(reader.position() == input.size(), "a file is read to its end");
