@@ -240,7 +240,8 @@ request_parser::progress request_parser::feed(std::string_view bytes) {
     progress done;
     // An empty line before a request is to be skipped (RFC 9112, section 2.2).
     while (!self.parser->got_some() && bytes.substr(done.consumed).starts_with("\r\n")) done.consumed += 2;
-    if (done.consumed == bytes.size()) return done;
+    auto const left = bytes.substr(done.consumed);
+    if (left.empty() || (!self.parser->got_some() && left == "\r")) return done;
     while (!self.parser->is_done()) {
         error_code ec;
         auto const rest = bytes.substr(done.consumed);
