@@ -245,7 +245,7 @@ TEST_F(Server, RefusesEveryWayToSmuggleARequest) {
          501},
         {"folded coding", post("Transfer-Encoding: chun\r\n ked\r\n", "0\r\n\r\n"), 501},
         {"coding in HTTP/1.0", "POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 501},
-        {"bad chunk size", post("Transfer-Encoding: chunked\r\n", "zz\r\n"), 400},
+        {"bad chunk size", post("Transfer-Encoding: chunked\r\n", "zzzzz\r\n"), 400},
         {"chunk without its end", post("Transfer-Encoding: chunked\r\n", "1\r\nabc\r\n0\r\n\r\n"), 400},
         {"huge chunk", post("Transfer-Encoding: chunked\r\n", "fffffffffffffffff\r\n"), 400},
     };

@@ -81,11 +81,13 @@ outcome read_all(std::string_view bytes, std::size_t piece) {
     return all;
 }
 
-/// A head that comes in pieces is read once its end is there. So what is refused in it may be refused for another
-/// reason, by whichever limit is met first, or not yet when its end never came.
-bool is_same_ending(std::string_view whole, std::string_view cut) {
-    auto const refused = [](std::string_view ending) { return ending.starts_with("failed "); };
-    return whole == cut || (refused(whole) && (refused(cut) || cut == "unfinished"));
+/// What is refused may be refused for another reason when it comes in pieces, by whichever limit is met first, or
+/// sooner or later: Beast looks at heads and chunk extensions once their end is there.
+bool is_same_ending(std::string_view one, std::string_view other) {
+    auto const is_not_whole = [](std::string_view ending) {
+        return ending == "unfinished" || ending.starts_with("failed ");
+    };
+    return one == other || (is_not_whole(one) && is_not_whole(other));
 }
 
 }  // namespace
