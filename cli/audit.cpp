@@ -231,46 +231,45 @@ int verify(audit_options const& options) {
     return report.findings.empty() ? succeeded : failed;
 }
 
-void add_verify(CLI::App& to, work& chosen) {
-    auto* const command = to.add_subcommand("verify", "Recompute the signed log from the bottom up");
+void add_verify(subcommand& to) {
+    auto command = to.add_subcommand("verify", "Recompute the signed log from the bottom up");
     auto const options = std::make_shared<audit_options>();
-    auto* const url = command->add_option("--url", options->url, "A published log, as in http://host:8080");
-    auto* const bundle = command->add_option("--bundle", options->bundle, "A bundle made by audit export")
-                             ->excludes(url)
-                             ->check(CLI::ExistingFile);
-    command->add_option("--key", options->keys,
-                        "A verifier key, or a file of them (the store's own; a bundle's own)");
-    command->add_option("--since", options->since, "An earlier checkpoint that the log must continue")
-        ->check(CLI::ExistingFile);
-    command->add_option("--threads", options->threads, "Threads (2)")->check(CLI::Range(1, 64));
+    auto url = command.add_option("--url", options->url, "A published log, as in http://host:8080");
+    auto bundle = command.add_option("--bundle", options->bundle, "A bundle made by audit export")
+                      .excludes(url)
+                      .existing_file();
+    command.add_option("--key", options->keys,
+                       "A verifier key, or a file of them (the store's own; a bundle's own)");
+    command.add_option("--since", options->since, "An earlier checkpoint that the log must continue")
+        .existing_file();
+    command.add_option("--threads", options->threads, "Threads (2)").within(1, 64);
     command
-        ->add_flag("--read-models", options->read_models,
-                   "Links' totals and uniques, clicks, counters, audit rows, workspaces, members and keys "
-                   "against a fold of the log, too")
-        ->excludes(url)
-        ->excludes(bundle);
-    command->add_flag("--json", options->as_json, "As one JSON object");
-    command->footer(
+        .add_flag("--read-models", options->read_models,
+                  "Links' totals and uniques, clicks, counters, audit rows, workspaces, members and keys "
+                  "against a fold of the log, too")
+        .excludes(url)
+        .excludes(bundle);
+    command.add_flag("--json", options->as_json, "As one JSON object");
+    command.footer(
         "Without --url and --bundle: the store that the environment names. Exit code 1 when anything is "
         "wrong.\nKeep a copy of /log/checkpoint and give it as --since the next time.");
-    command->callback([&chosen, options] { chosen = [options] { return verify(*options); }; });
+    command.runs([options] { return verify(*options); });
 }
 
 }  // namespace
 
-void add_audit(CLI::App& to, work& chosen) {
-    auto* const group = to.add_subcommand("audit", "Export and verify the signed log");
-    group->require_subcommand(1);
-    add_verify(*group, chosen);
+void add_audit(subcommand& to) {
+    auto group = to.add_subcommand("audit", "Export and verify the signed log");
+    group.require_subcommand();
+    add_verify(group);
 
-    auto* const bundle = group->add_subcommand("export", "Write events, tiles and checkpoint into one file");
+    auto bundle = group.add_subcommand("export", "Write events, tiles and checkpoint into one file");
     auto const options = std::make_shared<audit_options>();
-    bundle->add_option("--into", options->into, "The file, as in log.tar.zst; must not exist yet")
-        ->required();
-    bundle->callback([&chosen, options] { chosen = [options] { return write_bundle(*options); }; });
+    bundle.add_option("--into", options->into, "The file, as in log.tar.zst; must not exist yet").required();
+    bundle.runs([options] { return write_bundle(*options); });
 
-    auto* const key = group->add_subcommand("key", "Print the verifier keys of the log's signatures");
-    key->callback([&chosen] { chosen = [] { return show_keys(); }; });
+    auto key = group.add_subcommand("key", "Print the verifier keys of the log's signatures");
+    key.runs([] { return show_keys(); });
 }
 
 }  // namespace linkledger::cli

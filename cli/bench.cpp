@@ -27,27 +27,24 @@ int generate(generate_options const& options) {
 
 }  // namespace
 
-void add_bench(CLI::App& to, work& chosen) {
-    auto* const bench = to.add_subcommand("bench", "Make data for measurements");
-    bench->require_subcommand(1);
-    auto* const make =
-        bench->add_subcommand("generate", "Write a made-up history of links and clicks into the log");
+void add_bench(subcommand& to) {
+    auto bench = to.add_subcommand("bench", "Make data for measurements");
+    bench.require_subcommand();
+    auto make = bench.add_subcommand("generate", "Write a made-up history of links and clicks into the log");
     auto const options = std::make_shared<generate_options>();
-    make->add_option("--events", options->events, "How many in all (5000000)")->check(CLI::PositiveNumber);
-    make->add_option("--links", options->links, "Of them, links created at the start (100000)")
-        ->check(CLI::PositiveNumber);
-    make->add_option("--visitors", options->visitors, "Who click (1000000)")->check(CLI::PositiveNumber);
-    make->add_option("--days", options->days, "Up to today (30)")->check(CLI::Range(1, 3650));
-    make->add_option("--edits", options->edits, "Share of events that change a link (0.05)")
-        ->check(CLI::Range(0.0, 1.0));
-    make->add_option("--other", options->other_commands, "Share that disable, delete and so on (0.01)")
-        ->check(CLI::Range(0.0, 1.0));
-    make->add_option("--skew", options->skew, "Exponent of Zipf's distribution of clicks over links (1.0)");
-    make->add_option("--seed", options->seed, "The same seed makes the same history (1)");
-    make->add_option("--workspace", options->workspace, "Slug; made when it is not there (bench)");
-    make->footer(
+    make.add_option("--events", options->events, "How many in all (5000000)").positive();
+    make.add_option("--links", options->links, "Of them, links created at the start (100000)").positive();
+    make.add_option("--visitors", options->visitors, "Who click (1000000)").positive();
+    make.add_option("--days", options->days, "Up to today (30)").within(1, 3650);
+    make.add_option("--edits", options->edits, "Share of events that change a link (0.05)").within(0.0, 1.0);
+    make.add_option("--other", options->other_commands, "Share that disable, delete and so on (0.01)")
+        .within(0.0, 1.0);
+    make.add_option("--skew", options->skew, "Exponent of Zipf's distribution of clicks over links (1.0)");
+    make.add_option("--seed", options->seed, "The same seed makes the same history (1)");
+    make.add_option("--workspace", options->workspace, "Slug; made when it is not there (bench)");
+    make.footer(
         "For an empty log of its own: it writes past the checks of commands, as fast as the store takes it.");
-    make->callback([&chosen, options] { chosen = [options] { return generate(*options); }; });
+    make.runs([options] { return generate(*options); });
 }
 
 }  // namespace linkledger::cli

@@ -140,30 +140,28 @@ int erase(erase_options const& options) {
 
 }  // namespace
 
-void add_erase(CLI::App& to, work& chosen) {
-    auto* const command =
+void add_erase(subcommand& to) {
+    auto command =
         to.add_subcommand("erase", "Forget a person, or the details of a workspace's clicks, for ever");
     auto const options = std::make_shared<erase_options>();
-    auto* const which = command->add_option_group("what", "One of these");
-    which->add_option("--user", options->user, "A user's id");
-    which->add_option("--email", options->email, "A person's address");
-    auto* const workspace =
-        which->add_option("--workspace", options->workspace, "The clicks of this workspace, by id or slug");
-    which->require_option(1);
-    auto* const first = command->add_option("--from", options->from, "The first UTC day, as in 2026-11-01");
-    command->add_option("--to", options->to, "The last one; must have ended 8 days ago (--from)")
-        ->needs(first);
-    workspace->needs(first);
-    first->needs(workspace);
-    command->add_option("--receipt", options->receipt_path, "Write the signed receipt here, too");
-    command->add_flag("--rewrite", options->rewrite,
-                      "Rewrite the read models' files afterwards, so that freed space holds nothing either");
-    command->add_flag("--json", options->as_json, "The receipt within a JSON object");
-    command->footer(
+    auto which = command.add_choice("what");
+    which.add_option("--user", options->user, "A user's id");
+    which.add_option("--email", options->email, "A person's address");
+    auto workspace =
+        which.add_option("--workspace", options->workspace, "The clicks of this workspace, by id or slug");
+    auto first = command.add_option("--from", options->from, "The first UTC day, as in 2026-11-01");
+    command.add_option("--to", options->to, "The last one; must have ended 8 days ago (--from)").needs(first);
+    workspace.needs(first);
+    first.needs(workspace);
+    command.add_option("--receipt", options->receipt_path, "Write the signed receipt here, too");
+    command.add_flag("--rewrite", options->rewrite,
+                     "Rewrite the read models' files afterwards, so that freed space holds nothing either");
+    command.add_flag("--json", options->as_json, "The receipt within a JSON object");
+    command.footer(
         "There is no way back. Counts stay as they are, and every proof of the signed log stays valid.\n"
         "Prints a signed receipt; docs/audit.md, \"Erasure\", says what still holds copies and for how "
         "long.");
-    command->callback([&chosen, options] { chosen = [options] { return erase(*options); }; });
+    command.runs([options] { return erase(*options); });
 }
 
 }  // namespace linkledger::cli

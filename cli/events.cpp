@@ -72,19 +72,18 @@ int print(events_options const& options) {
 
 }  // namespace
 
-void add_events(CLI::App& to, work& chosen) {
-    auto* const command = to.add_subcommand("events", "Print the log, a JSON object per line");
+void add_events(subcommand& to) {
+    auto command = to.add_subcommand("events", "Print the log, a JSON object per line");
     auto const options = std::make_shared<events_options>();
-    command->add_option("--after", options->after, "Begin behind this position (0)")
-        ->check(CLI::NonNegativeNumber);
-    command->add_option("--stream", options->stream, "Of one stream, as in link-0192…");
-    command->add_option("--type", options->types, "Of these types, as in link.created,link.updated")
-        ->delimiter(',');
-    command->add_option("--limit", options->limit, "So many at most (all)");
-    command->add_flag("--follow", options->follow, "Wait for new ones, until interrupted");
-    command->add_flag("--personal", options->personal,
-                      "With addresses, names and the like, where they were not erased");
-    command->callback([&chosen, options] { chosen = [options] { return print(*options); }; });
+    command.add_option("--after", options->after, "Begin behind this position (0)").not_negative();
+    command.add_option("--stream", options->stream, "Of one stream, as in link-0192…");
+    command.add_option("--type", options->types, "Of these types, as in link.created,link.updated")
+        .separated_by_commas();
+    command.add_option("--limit", options->limit, "So many at most (all)");
+    command.add_flag("--follow", options->follow, "Wait for new ones, until interrupted");
+    command.add_flag("--personal", options->personal,
+                     "With addresses, names and the like, where they were not erased");
+    command.runs([options] { return print(*options); });
 }
 
 }  // namespace linkledger::cli

@@ -251,21 +251,21 @@ int import_links(import_options const& options) {
 
 }  // namespace
 
-void add_import(CLI::App& to, work& chosen) {
-    auto* const command = to.add_subcommand("import", "Make links from a TSV or CSV file");
+void add_import(subcommand& to) {
+    auto command = to.add_subcommand("import", "Make links from a TSV or CSV file");
     auto const options = std::make_shared<import_options>();
-    command->add_option("FILE", options->path, "The file; .csv is CSV (RFC 4180), everything else TSV")
-        ->required();
-    command->add_option("--workspace", options->workspace,
-                        "Id or slug; a slug that nobody has becomes a new workspace (imported)");
+    command.add_option("FILE", options->path, "The file; .csv is CSV (RFC 4180), everything else TSV")
+        .required();
+    command.add_option("--workspace", options->workspace,
+                       "Id or slug; a slug that nobody has becomes a new workspace (imported)");
     command
-        ->add_option("--columns", options->columns, "What the columns hold, as in url,-,title; - passes over")
-        ->delimiter(',');
-    command->add_option("--format", options->format, "tsv or csv, whatever the file is called")
-        ->check(CLI::IsMember({"tsv", "csv"}));
-    command->add_option("--refused", options->refused_path, "Write refused lines here: line, reason, text");
-    command->add_flag("--json", options->as_json, "The report as a JSON object");
-    command->footer(
+        .add_option("--columns", options->columns, "What the columns hold, as in url,-,title; - passes over")
+        .separated_by_commas();
+    command.add_option("--format", options->format, "tsv or csv, whatever the file is called")
+        .one_of({"tsv", "csv"});
+    command.add_option("--refused", options->refused_path, "Write refused lines here: line, reason, text");
+    command.add_flag("--json", options->as_json, "The report as a JSON object");
+    command.footer(
         "Columns: url, title, description, short_code, tags (commas or semicolons between). They are named "
         "by the\n"
         "file's first line if one of its cells is \"url\", else by --columns, else they stand in this "
@@ -274,7 +274,7 @@ void add_import(CLI::App& to, work& chosen) {
         "once\n"
         "(for as long as answers are kept, 7 days unless configured).\n\n"
         "Exit code: 0 all links are there, 1 some lines were refused or the import stopped.");
-    command->callback([&chosen, options] { chosen = [options] { return import_links(*options); }; });
+    command.runs([options] { return import_links(*options); });
 }
 
 }  // namespace linkledger::cli

@@ -55,26 +55,26 @@ int revoke(std::string const& id) {
 
 }  // namespace
 
-void add_keys(CLI::App& to, work& chosen) {
-    auto* const keys = to.add_subcommand("keys", "Issue and revoke API keys, on the log itself");
-    keys->require_subcommand(1);
+void add_keys(subcommand& to) {
+    auto keys = to.add_subcommand("keys", "Issue and revoke API keys, on the log itself");
+    keys.require_subcommand();
 
-    auto* const make = keys->add_subcommand("issue", "Issue a key, shown once, on behalf of the first admin");
+    auto make = keys.add_subcommand("issue", "Issue a key, shown once, on behalf of the first admin");
     auto const options = std::make_shared<issue_options>();
-    make->add_option("--workspace", options->workspace, "Its workspace, by id or slug")->required();
-    make->add_option("--name", options->name, "What it is for")->required();
-    make->add_option("--scope", options->scopes, "read, write, admin, audit; several with commas between")
-        ->required()
-        ->delimiter(',')
-        ->check(CLI::IsMember({"read", "write", "admin", "audit"}));
-    make->add_option("--expires-at", options->expires_at, "As in 2027-01-31T00:00:00Z (never)");
-    make->add_flag("--json", options->as_json, "api_key_id and api_key as a JSON object");
-    make->callback([&chosen, options] { chosen = [options] { return issue(*options); }; });
+    make.add_option("--workspace", options->workspace, "Its workspace, by id or slug").required();
+    make.add_option("--name", options->name, "What it is for").required();
+    make.add_option("--scope", options->scopes, "read, write, admin, audit; several with commas between")
+        .required()
+        .separated_by_commas()
+        .one_of({"read", "write", "admin", "audit"});
+    make.add_option("--expires-at", options->expires_at, "As in 2027-01-31T00:00:00Z (never)");
+    make.add_flag("--json", options->as_json, "api_key_id and api_key as a JSON object");
+    make.runs([options] { return issue(*options); });
 
-    auto* const end = keys->add_subcommand("revoke", "Revoke a key; every process refuses it within moments");
+    auto end = keys.add_subcommand("revoke", "Revoke a key; every process refuses it within moments");
     auto const id = std::make_shared<std::string>();
-    end->add_option("API_KEY_ID", *id, "As keys issue printed it")->required();
-    end->callback([&chosen, id] { chosen = [id] { return revoke(*id); }; });
+    end.add_option("API_KEY_ID", *id, "As keys issue printed it").required();
+    end.runs([id] { return revoke(*id); });
 }
 
 }  // namespace linkledger::cli

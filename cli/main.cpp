@@ -13,7 +13,7 @@ namespace {
 
 using namespace linkledger;
 
-constexpr void (*subcommands[])(CLI::App&, cli::work&) = {
+constexpr void (*subcommands[])(cli::subcommand&) = {
     cli::add_serve,  cli::add_projector,   cli::add_relay,  cli::add_migrate, cli::add_import,
     cli::add_events, cli::add_projections, cli::add_parked, cli::add_mirror,  cli::add_keys,
     cli::add_audit,  cli::add_erase,       cli::add_replay, cli::add_rebuild, cli::add_bench,
@@ -36,32 +36,20 @@ int report(std::exception const& problem) {
 }  // namespace
 
 int main(int argc, char** argv) {
-    CLI::App app{"linkledger: short links on an event log. `linkledger serve` starts the server.",
-                 "linkledger"};
-    app.require_subcommand(1);
-    app.set_version_flag("--version", "linkledger " LINKLEDGER_VERSION);
-    // What subcommands inherit that have no footer of their own; the long list stands here alone.
-    app.footer("Settings come from the environment; linkledger --help lists them.");
-    cli::work chosen;
-    for (auto const add : subcommands) add(app, chosen);
-    app.footer(environment_help());
-
+    cli::command_line line;
+    line.name = "linkledger";
+    line.about = "linkledger: short links on an event log. `linkledger serve` starts the server.";
+    line.version = "linkledger " LINKLEDGER_VERSION;
+    line.footer = environment_help();
+    line.fill = [](cli::subcommand& root) {
+        root.require_subcommand();
+        // What subcommands inherit that have no footer of their own; the long list stands below the main
+        // help.
+        root.footer("Settings come from the environment; linkledger --help lists them.");
+        for (auto const add : subcommands) add(root);
+    };
     try {
-        app.parse(argc, argv);
-    } catch (CLI::ParseError const& error) {
-        // The parser misses a subcommand first, and does not say what stood in its place.
-        std::string_view const first = argc > 1 ? argv[1] : "";
-        auto const is_first = [&](CLI::App const* each) { return each->get_name() == first; };
-        if (!first.empty() && !first.starts_with('-') && app.get_subcommands(is_first).empty()) {
-            fmt::print(stderr, "linkledger: there is no subcommand \"{}\"; linkledger --help lists them.\n",
-                       first);
-            return cli::wrong_usage;
-        }
-        // Help and version are answers; everything else is wrong usage.
-        return app.exit(error) == 0 ? cli::succeeded : cli::wrong_usage;
-    }
-    try {
-        return chosen();
+        return cli::run(line, argc, argv);
     } catch (cli::configuration_error const& problem) {
         report(problem);
         return cli::wrong_usage;

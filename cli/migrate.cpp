@@ -80,35 +80,34 @@ int create(std::string const& folder, std::string const& name) {
 
 }  // namespace
 
-void add_migrate(CLI::App& to, work& chosen) {
-    auto* const migrate = to.add_subcommand("migrate", "Bring the database's schema up or down");
-    migrate->require_subcommand(1);
-    migrate->footer("DATABASE_URL or DB_PATH says which database. `serve` brings it up by itself.");
+void add_migrate(subcommand& to) {
+    auto migrate = to.add_subcommand("migrate", "Bring the database's schema up or down");
+    migrate.require_subcommand();
+    migrate.footer("DATABASE_URL or DB_PATH says which database. `serve` brings it up by itself.");
 
-    migrate->add_subcommand("up", "Apply what is missing")->callback([&chosen] { chosen = up; });
+    migrate.add_subcommand("up", "Apply what is missing").runs(up);
 
-    auto* const back = migrate->add_subcommand("down", "Undo the last migrations");
+    auto back = migrate.add_subcommand("down", "Undo the last migrations");
     auto const steps = std::make_shared<int>(1);
-    back->add_option("STEPS", *steps, "How many (1)")->check(CLI::Range(1, 1000));
-    back->callback([&chosen, steps] { chosen = [steps] { return down(*steps); }; });
+    back.add_option("STEPS", *steps, "How many (1)").within(1, 1000);
+    back.runs([steps] { return down(*steps); });
 
-    auto* const show = migrate->add_subcommand("status", "List every migration and whether it is applied");
+    auto show = migrate.add_subcommand("status", "List every migration and whether it is applied");
     auto const as_json = std::make_shared<bool>(false);
-    show->add_flag("--json", *as_json, "As a JSON array");
-    show->callback([&chosen, as_json] { chosen = [as_json] { return status(*as_json); }; });
+    show.add_flag("--json", *as_json, "As a JSON array");
+    show.runs([as_json] { return status(*as_json); });
 
-    auto* const set = migrate->add_subcommand("force", "Record a migration as the last one, running nothing");
+    auto set = migrate.add_subcommand("force", "Record a migration as the last one, running nothing");
     auto const number = std::make_shared<std::int64_t>(0);
-    set->add_option("NUMBER", *number, "0 for none")->required()->check(CLI::NonNegativeNumber);
-    set->callback([&chosen, number] { chosen = [number] { return force(*number); }; });
+    set.add_option("NUMBER", *number, "0 for none").required().not_negative();
+    set.runs([number] { return force(*number); });
 
-    auto* const add =
-        migrate->add_subcommand("create", "Write the empty files of a new migration (for developers)");
+    auto add = migrate.add_subcommand("create", "Write the empty files of a new migration (for developers)");
     auto const name = std::make_shared<std::string>();
     auto const folder = std::make_shared<std::string>("migrations");
-    add->add_option("NAME", *name, "As in add_link_colors")->required();
-    add->add_option("--folder", *folder, "Where (migrations)")->check(CLI::ExistingDirectory);
-    add->callback([&chosen, name, folder] { chosen = [name, folder] { return create(*folder, *name); }; });
+    add.add_option("NAME", *name, "As in add_link_colors").required();
+    add.add_option("--folder", *folder, "Where (migrations)").existing_folder();
+    add.runs([name, folder] { return create(*folder, *name); });
 }
 
 }  // namespace linkledger::cli

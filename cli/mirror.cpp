@@ -148,21 +148,21 @@ int repair(bool as_json) {
     return succeeded;
 }
 
-void add(CLI::App& to, work& chosen, std::string const& name, std::string const& help, int (*run)(bool)) {
-    auto* const command = to.add_subcommand(name, help);
+void add(subcommand& to, std::string const& name, std::string const& help, int (*run)(bool)) {
+    auto command = to.add_subcommand(name, help);
     auto const as_json = std::make_shared<bool>(false);
-    command->add_flag("--json", *as_json, "As a JSON object");
-    command->callback([&chosen, as_json, run] { chosen = [as_json, run] { return run(*as_json); }; });
+    command.add_flag("--json", *as_json, "As a JSON object");
+    command.runs([as_json, run] { return run(*as_json); });
 }
 
 }  // namespace
 
-void add_mirror(CLI::App& to, work& chosen) {
-    auto* const command = to.add_subcommand("mirror", "Look after the mirror of the log in NATS JetStream");
-    command->require_subcommand(1);
-    add(*command, chosen, "status", "How far it is, and whether anything speaks against it", show_status);
-    add(*command, chosen, "verify", "Compare every event with the log", verify_all);
-    add(*command, chosen, "repair", "Delete the stream and make it anew from the log", repair);
+void add_mirror(subcommand& to) {
+    auto command = to.add_subcommand("mirror", "Look after the mirror of the log in NATS JetStream");
+    command.require_subcommand();
+    add(command, "status", "How far it is, and whether anything speaks against it", show_status);
+    add(command, "verify", "Compare every event with the log", verify_all);
+    add(command, "repair", "Delete the stream and make it anew from the log", repair);
 }
 
 }  // namespace linkledger::cli

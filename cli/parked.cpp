@@ -94,34 +94,29 @@ int change(parked_options const& options, projections::parked_change what, std::
 
 }  // namespace
 
-void add_parked(CLI::App& to, work& chosen) {
-    auto* const command = to.add_subcommand("parked", "Look after events that a projection could not apply");
-    command->require_subcommand(1);
+void add_parked(subcommand& to) {
+    auto command = to.add_subcommand("parked", "Look after events that a projection could not apply");
+    command.require_subcommand();
     auto const options = std::make_shared<parked_options>();
 
-    auto* const listing = command->add_subcommand("list", "Show them, with their errors");
-    listing->add_option("--projection", options->projection, "Of one projection (all)");
-    listing->add_flag("--json", options->as_json, "As a JSON array");
-    listing->callback([&chosen, options] { chosen = [options] { return list(*options); }; });
+    auto listing = command.add_subcommand("list", "Show them, with their errors");
+    listing.add_option("--projection", options->projection, "Of one projection (all)");
+    listing.add_flag("--json", options->as_json, "As a JSON array");
+    listing.runs([options] { return list(*options); });
 
-    auto* const retrying =
-        command->add_subcommand("retry", "Have them tried again now, rather than with the next minute");
-    retrying->add_option("--projection", options->projection, "Of one projection (all)");
-    retrying->add_option("--position", options->at, "One event (all)")->check(CLI::PositiveNumber);
-    retrying->callback([&chosen, options] {
-        chosen = [options] {
-            return change(*options, projections::parked_change::retry, "will be tried again");
-        };
-    });
+    auto retrying =
+        command.add_subcommand("retry", "Have them tried again now, rather than with the next minute");
+    retrying.add_option("--projection", options->projection, "Of one projection (all)");
+    retrying.add_option("--position", options->at, "One event (all)").positive();
+    retrying.runs(
+        [options] { return change(*options, projections::parked_change::retry, "will be tried again"); });
 
-    auto* const skipping = command->add_subcommand(
+    auto skipping = command.add_subcommand(
         "skip",
         "Give up an event: the read model stays without it. Later ones of its aggregate are tried then");
-    skipping->add_option("--projection", options->projection, "The projection")->required();
-    skipping->add_option("--position", options->at, "The event")->required()->check(CLI::PositiveNumber);
-    skipping->callback([&chosen, options] {
-        chosen = [options] { return change(*options, projections::parked_change::skip, "given up"); };
-    });
+    skipping.add_option("--projection", options->projection, "The projection").required();
+    skipping.add_option("--position", options->at, "The event").required().positive();
+    skipping.runs([options] { return change(*options, projections::parked_change::skip, "given up"); });
 }
 
 }  // namespace linkledger::cli

@@ -86,12 +86,12 @@ int show(projections_options const& options) {
 
 }  // namespace
 
-void add_projections(CLI::App& to, work& chosen) {
-    auto* const command = to.add_subcommand("projections", "Show how far each read model is behind the log");
+void add_projections(subcommand& to) {
+    auto command = to.add_subcommand("projections", "Show how far each read model is behind the log");
     auto const options = std::make_shared<projections_options>();
-    command->add_flag("--json", options->as_json, "As a JSON array (with --watch: one per line)");
-    command->add_flag("--watch", options->watch, "Again every second, until interrupted");
-    command->callback([&chosen, options] { chosen = [options] { return show(*options); }; });
+    command.add_flag("--json", options->as_json, "As a JSON array (with --watch: one per line)");
+    command.add_flag("--watch", options->watch, "Again every second, until interrupted");
+    command.runs([options] { return show(*options); });
 }
 
 }  // namespace linkledger::cli

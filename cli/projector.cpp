@@ -96,18 +96,18 @@ int run_projector(projector_options const& options) {
 
 }  // namespace
 
-void add_projector(CLI::App& to, work& chosen) {
-    auto* const command = to.add_subcommand("projector", "Run projections as a process of their own");
+void add_projector(subcommand& to) {
+    auto command = to.add_subcommand("projector", "Run projections as a process of their own");
     auto const options = std::make_shared<projector_options>();
-    command->add_option("--only", options->only, "These projections, as in accounts,links (all)")
-        ->delimiter(',');
-    command->add_flag("--no-migrate", options->no_migrate, "Leave the schema alone; see linkledger migrate");
-    command->footer(
+    command.add_option("--only", options->only, "These projections, as in accounts,links (all)")
+        .separated_by_commas();
+    command.add_flag("--no-migrate", options->no_migrate, "Leave the schema alone; see linkledger migrate");
+    command.footer(
         "Any number may run at once: each projection is run by one of them, and another takes over when that "
         "one goes.\nGive the API processes PROJECTIONS=none. With LISTEN set it answers /metrics, /readyz "
         "and "
         "/healthz.");
-    command->callback([&chosen, options] { chosen = [options] { return run_projector(*options); }; });
+    command.runs([options] { return run_projector(*options); });
 }
 
 }  // namespace linkledger::cli

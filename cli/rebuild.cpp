@@ -212,37 +212,36 @@ int run_drop(command_options const& options) {
 
 }  // namespace
 
-void add_rebuild(CLI::App& to, work& chosen) {
+void add_rebuild(subcommand& to) {
     auto const options = std::make_shared<command_options>();
 
-    auto* const build =
+    auto build =
         to.add_subcommand("rebuild", "Build a version of a read model beside the live one, switch it in");
-    build->add_option("NAME", options->rebuild.name, "Of the projection, such as links")->required();
-    build->add_option("--version", options->version, "Which version (the newest that this executable knows)");
-    build->add_option("--jobs", options->rebuild.jobs, "Threads (2)")->check(CLI::Range(1, 64));
-    build->add_option("--max-rate", options->rebuild.rate_max, "Events a second at most")
-        ->check(CLI::PositiveNumber);
-    build->add_flag("--no-switch", options->no_switch, "Leave it ready, and fed");
-    build->add_flag("--accept-differences", options->rebuild.accepts_differences,
-                    "Switch though rows differ from the live ones, as after a defect in the fold");
-    build->add_flag("--json", options->json, "Say how it went as a JSON object");
-    build->add_flag("--no-migrate", options->no_migrate, "Leave the schema alone; see linkledger migrate");
-    build->footer(
+    build.add_option("NAME", options->rebuild.name, "Of the projection, such as links").required();
+    build.add_option("--version", options->version, "Which version (the newest that this executable knows)");
+    build.add_option("--jobs", options->rebuild.jobs, "Threads (2)").within(1, 64);
+    build.add_option("--max-rate", options->rebuild.rate_max, "Events a second at most").positive();
+    build.add_flag("--no-switch", options->no_switch, "Leave it ready, and fed");
+    build.add_flag("--accept-differences", options->rebuild.accepts_differences,
+                   "Switch though rows differ from the live ones, as after a defect in the fold");
+    build.add_flag("--json", options->json, "Say how it went as a JSON object");
+    build.add_flag("--no-migrate", options->no_migrate, "Leave the schema alone; see linkledger migrate");
+    build.footer(
         "Clients read and write meanwhile. Ended or killed, it goes on where it was with the next call; drop "
         "NAME\n"
         "VERSION gives it up. The version that was live is kept and fed: switch NAME VERSION goes back at "
         "once.");
-    build->callback([&chosen, options] { chosen = [options] { return run_rebuild(*options); }; });
+    build.runs([options] { return run_rebuild(*options); });
 
-    auto* const change = to.add_subcommand("switch", "Answer reads from another version of a read model");
-    change->add_option("NAME", options->rebuild.name, "Of the projection")->required();
-    change->add_option("VERSION", options->version, "As linkledger projections shows it")->required();
-    change->callback([&chosen, options] { chosen = [options] { return run_switch(*options); }; });
+    auto change = to.add_subcommand("switch", "Answer reads from another version of a read model");
+    change.add_option("NAME", options->rebuild.name, "Of the projection").required();
+    change.add_option("VERSION", options->version, "As linkledger projections shows it").required();
+    change.runs([options] { return run_switch(*options); });
 
-    auto* const drop = to.add_subcommand("drop", "Remove a version of a read model that is not live");
-    drop->add_option("NAME", options->rebuild.name, "Of the projection")->required();
-    drop->add_option("VERSION", options->version, "As linkledger projections shows it")->required();
-    drop->callback([&chosen, options] { chosen = [options] { return run_drop(*options); }; });
+    auto drop = to.add_subcommand("drop", "Remove a version of a read model that is not live");
+    drop.add_option("NAME", options->rebuild.name, "Of the projection").required();
+    drop.add_option("VERSION", options->version, "As linkledger projections shows it").required();
+    drop.runs([options] { return run_drop(*options); });
 }
 
 }  // namespace linkledger::cli

@@ -33,13 +33,13 @@ int run_relay() {
 
 }  // namespace
 
-void add_relay(CLI::App& to, work& chosen) {
-    auto* const command = to.add_subcommand("relay", "Mirror the log to NATS JetStream");
-    command->footer(
+void add_relay(subcommand& to) {
+    auto command = to.add_subcommand("relay", "Mirror the log to NATS JetStream");
+    command.footer(
         "Needs NATS_URL. Any number may run at once, beside those that `serve` runs; one publishes, the "
         "others "
         "stand by.\nWith LISTEN set it answers /metrics, /readyz and /healthz.");
-    command->callback([&chosen] { chosen = run_relay; });
+    command.runs(run_relay);
 }
 
 }  // namespace linkledger::cli

@@ -68,20 +68,20 @@ int replay(replay_arguments const& given) {
 
 }  // namespace
 
-void add_replay(CLI::App& to, work& chosen) {
-    auto* const command =
+void add_replay(subcommand& to) {
+    auto command =
         to.add_subcommand("replay", "All read models as they were, in one SQLite file for any SQL tool");
     auto const given = std::make_shared<replay_arguments>();
-    command->add_option("--until", given->until, "A position, or a time as in 2026-03-03T00:00:00Z")
-        ->required();
-    command->add_option("--into", given->into, "The file, as in march.db; must not exist yet")->required();
-    command->footer(
+    command.add_option("--until", given->until, "A position, or a time as in 2026-03-03T00:00:00Z")
+        .required();
+    command.add_option("--into", given->into, "The file, as in march.db; must not exist yet").required();
+    command.footer(
         "Reads the log alone, whatever the live read models hold. Interrupted, even by kill -9, it goes on "
         "when "
         "it is\nstarted again with the same file and position; work in progress is in FILE.unfinished beside "
         "the file.\nThe table `replay` says which log, up to where, and the signed head then. Erased persons "
         "and click details\nare not in it; delete such files when someone is erased later.");
-    command->callback([&chosen, given] { chosen = [given] { return replay(*given); }; });
+    command.runs([given] { return replay(*given); });
 }
 
 }  // namespace linkledger::cli

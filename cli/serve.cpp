@@ -247,16 +247,16 @@ int serve(serve_options const& options) {
 
 }  // namespace
 
-void add_serve(CLI::App& to, work& chosen) {
-    auto* const command = to.add_subcommand("serve", "Start the server: HTTP, commands and projections");
+void add_serve(subcommand& to) {
+    auto command = to.add_subcommand("serve", "Start the server: HTTP, commands and projections");
     auto const options = std::make_shared<serve_options>();
-    command->add_flag("--no-migrate", options->no_migrate, "Leave the schema alone; see linkledger migrate");
-    command->footer(
+    command.add_flag("--no-migrate", options->no_migrate, "Leave the schema alone; see linkledger migrate");
+    command.footer(
         "Settings come from the environment; see linkledger --help and .env.example. When it is ready it "
         "prints the\n"
         "address to standard output; logs go to standard error. SIGTERM or SIGINT ends it in order, twice at "
         "once.");
-    command->callback([&chosen, options] { chosen = [options] { return serve(*options); }; });
+    command.runs([options] { return serve(*options); });
 }
 
 }  // namespace linkledger::cli

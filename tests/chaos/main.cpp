@@ -4,12 +4,11 @@
 //
 //     linkledger_chaos [--seconds 60] [--every 5] [--seed N] [--rate 300] [--clients 8]
 
+#include "cli/command_line.h"
 #include "tests/chaos/check.h"
 #include "tests/chaos/cluster.h"
 #include "tests/chaos/load.h"
 #include "tests/chaos/schedule.h"
-
-#include <CLI/CLI.hpp>
 
 #include <spdlog/spdlog.h>
 
@@ -147,31 +146,32 @@ int run(options chosen) {
 
 int main(int argc, char** argv) {
     linkledger::chaos::options chosen;
-    CLI::App app{"Kills parts of a cluster under load, then compares everything with what was acknowledged."};
-    app.add_option("--seconds", chosen.seconds, "Of load")
-        ->check(CLI::Range(5, 86'400))
-        ->take_last()
-        ->capture_default_str();
-    app.add_option("--every", chosen.every, "Seconds between faults")
-        ->check(CLI::Range(0.5, 3'600.0))
-        ->take_last()
-        ->capture_default_str();
-    app.add_option("--seed", chosen.seed, "The same seed gives the same faults (random)")->take_last();
-    app.add_option("--rate", chosen.rate, "Requests a second")
-        ->check(CLI::Range(1.0, 100'000.0))
-        ->take_last()
-        ->capture_default_str();
-    app.add_option("--clients", chosen.clients, "Threads that send them")
-        ->check(CLI::Range(1u, 256u))
-        ->take_last()
-        ->capture_default_str();
-    app.add_flag("--verbose", chosen.verbose, "The ends of all logs, too");
-    CLI11_PARSE(app, argc, argv);
+    linkledger::cli::command_line line;
+    line.name = "linkledger_chaos";
+    line.about = "Kills parts of a cluster under load, then compares everything with what was acknowledged.";
+    line.fill = [&](linkledger::cli::subcommand& root) {
+        root.add_option("--seconds", chosen.seconds, "Of load").within(5, 86'400).take_last().show_default();
+        root.add_option("--every", chosen.every, "Seconds between faults")
+            .within(0.5, 3'600.0)
+            .take_last()
+            .show_default();
+        root.add_option("--seed", chosen.seed, "The same seed gives the same faults (random)").take_last();
+        root.add_option("--rate", chosen.rate, "Requests a second")
+            .within(1.0, 100'000.0)
+            .take_last()
+            .show_default();
+        root.add_option("--clients", chosen.clients, "Threads that send them")
+            .within(1, 256)
+            .take_last()
+            .show_default();
+        root.add_flag("--verbose", chosen.verbose, "The ends of all logs, too");
+        root.runs([&] { return linkledger::chaos::run(chosen); });
+    };
     std::signal(SIGINT, [](int) { linkledger::chaos::interrupted = 1; });
     std::signal(SIGTERM, [](int) { linkledger::chaos::interrupted = 1; });
     spdlog::set_level(spdlog::level::off);
     try {
-        return linkledger::chaos::run(chosen);
+        return linkledger::cli::run(line, argc, argv);
     } catch (std::exception const& problem) {
         fmt::print(stderr, "linkledger_chaos: {}\n", problem.what());
         return 1;
