@@ -3,6 +3,7 @@
 #include "eventlog/bulk_reader.h"
 
 #include "eventlog/sql/sqlite_handle.h"
+#include "eventlog/sqlite_click_directory.h"
 
 #include <algorithm>
 #include <optional>
@@ -13,7 +14,6 @@ namespace {
 using sql::sqlite::statement;
 
 constexpr std::size_t page_events = 4'000;
-constexpr std::string_view click_type = "link.clicked";
 constexpr char const* mapping = "PRAGMA mmap_size=2147418112";
 
 class port_reader final : public bulk_reader {
@@ -42,7 +42,7 @@ private:
 
 /// Zeros for what is not read, or of another length.
 template <typename Bytes>
-void copy_bytes(std::string_view from, Bytes& to) {
+void copy_or_clear(std::string_view from, Bytes& to) {
     if (from.size() == to.size())
         std::copy(from.begin(), from.end(), to.begin());
     else
@@ -70,9 +70,9 @@ std::string select_of(bulk_query const& query) {
     return text + " ORDER BY position";
 }
 
-class sqlite_reader final : public bulk_reader {
+class sqlite_bulk_reader final : public bulk_reader {
 public:
-    sqlite_reader(std::string path, bool map) : path_(std::move(path)), map_(map) {}
+    sqlite_bulk_reader(std::string path, bool map) : path_(std::move(path)), map_(map) {}
 
     result<void> read(bulk_query const& query, std::function<void(recorded_event&)> const& each) override {
         try {
@@ -108,14 +108,14 @@ private:
             auto& body = event.body;
             body.occurred_at = domain::from_unix_us(rows.integer(3));
             body.schema_version = static_cast<int>(rows.integer(4));
-            copy_bytes(rows.bytes(5), body.event_id.bytes);
-            copy_bytes(rows.bytes(6), body.workspace_id.bytes);
+            copy_or_clear(rows.bytes(5), body.event_id.bytes);
+            copy_or_clear(rows.bytes(6), body.workspace_id.bytes);
             body.type.assign(type);
             event.stream.assign(rows.text(8));
-            copy_bytes(rows.bytes(9), body.salt);
-            copy_bytes(rows.bytes(10), event.leaf_hash);
-            copy_bytes(rows.bytes(11), body.personal.key_id.bytes);
-            copy_bytes(rows.bytes(12), body.context.key_id.bytes);
+            copy_or_clear(rows.bytes(9), body.salt);
+            copy_or_clear(rows.bytes(10), event.leaf_hash);
+            copy_or_clear(rows.bytes(11), body.personal.key_id.bytes);
+            copy_or_clear(rows.bytes(12), body.context.key_id.bytes);
             body.data.assign(rows.text(13));
             body.metadata.assign(rows.text(14));
             body.personal.bytes.assign(rows.bytes(15));
@@ -136,7 +136,7 @@ std::unique_ptr<bulk_reader> create_bulk_reader(event_log& log) {
 }
 
 std::unique_ptr<bulk_reader> create_sqlite_bulk_reader(std::string const& path, bool map) {
-    return std::make_unique<sqlite_reader>(path, map);
+    return std::make_unique<sqlite_bulk_reader>(path, map);
 }
 
 }  // namespace linkledger::eventlog

@@ -10,13 +10,13 @@ namespace {
 using clock = std::chrono::steady_clock;
 
 /// What an event or an entry takes beside its texts, roughly.
-constexpr std::size_t fixed_bytes = 256;
+constexpr std::size_t event_bytes = 256;
 
 std::size_t bytes_of(append_request const& request) {
-    std::size_t bytes = fixed_bytes;
+    std::size_t bytes = event_bytes;
     for (stream_append const& append : request.streams) {
         for (event_body const& event : append.events) {
-            bytes += fixed_bytes + append.stream.size() + event.type.size() + event.data.size() +
+            bytes += event_bytes + append.stream.size() + event.type.size() + event.data.size() +
                      event.personal.bytes.size() + event.context.bytes.size() + event.metadata.size();
         }
     }

@@ -1,5 +1,6 @@
 #include "eventlog/keyring.h"
 
+#include "eventlog/bytes.h"
 #include "eventlog/crypto.h"
 
 #include <fcntl.h>
@@ -22,10 +23,6 @@ constexpr std::size_t cached_keys_max = 65'536;
 constexpr std::chrono::seconds cached_for{45};
 /// From this age on a key that is in use is looked up beforehand, so that nobody waits for it.
 constexpr std::chrono::seconds refreshed_from{25};
-
-std::string_view view_of(uuid const& id) {
-    return {reinterpret_cast<char const*>(id.bytes.data()), id.bytes.size()};
-}
 
 std::string as_bytes(digest const& hash) {
     return {reinterpret_cast<char const*>(hash.data()), hash.size()};
@@ -66,10 +63,6 @@ public:
 private:
     int fd_;
 };
-
-failure system_failure(std::string const& what, std::string const& path) {
-    return {failure_code::unavailable, what + ' ' + path + ": " + std::generic_category().message(errno)};
-}
 
 failure unusable_file(std::string const& path, std::string const& why) {
     return {failure_code::corrupted, "the master key file " + path + ' ' + why};

@@ -1,5 +1,6 @@
 #include "eventlog/leaf_hash.h"
 
+#include "eventlog/bytes.h"
 #include "eventlog/crypto.h"
 
 #include <algorithm>
@@ -9,11 +10,6 @@ namespace {
 
 constexpr std::string_view body_prefix = "linkledger-event-v1";
 constexpr std::size_t kept_capacity_max = 64 * 1024;
-
-template <std::size_t Size>
-std::string_view view_of(std::array<std::uint8_t, Size> const& bytes) {
-    return {reinterpret_cast<char const*>(bytes.data()), bytes.size()};
-}
 
 void put_integer(std::string& out, std::int64_t value) {
     std::array<char, 8> bytes;

@@ -1,6 +1,7 @@
 #include "eventlog/postgres_batch.h"
 
 #include "eventlog/append_rules.h"
+#include "eventlog/bytes.h"
 #include "eventlog/leaf_hash.h"
 #include "eventlog/sql/binary_array.h"
 
@@ -16,11 +17,6 @@ namespace {
 
 using sql::binary_array;
 using element = binary_array::element;
-
-template <std::size_t Size>
-std::string_view view_of(std::array<std::uint8_t, Size> const& bytes) {
-    return {reinterpret_cast<char const*>(bytes.data()), bytes.size()};
-}
 
 std::string big_endian(std::uint64_t value, std::size_t size) {
     std::string bytes(size, '\0');

@@ -5,7 +5,9 @@
 #include <boost/outcome/policy/terminate.hpp>
 #include <boost/outcome/try.hpp>
 
+#include <cerrno>
 #include <string>
+#include <system_error>
 
 namespace linkledger::eventlog {
 
@@ -22,6 +24,11 @@ struct failure {
     failure_code code = failure_code::unavailable;
     std::string detail;  ///< For an operator's log; holds no secret and no user's data.
 };
+
+/// What errno says of a file.
+[[nodiscard]] inline failure system_failure(std::string const& what, std::string const& path) {
+    return {failure_code::unavailable, what + ' ' + path + ": " + std::generic_category().message(errno)};
+}
 
 template <typename T>
 using result = boost::outcome_v2::basic_result<T, failure, boost::outcome_v2::policy::terminate>;

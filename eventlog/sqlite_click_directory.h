@@ -11,6 +11,9 @@
 
 namespace linkledger::eventlog {
 
+/// The type of event that a log in SQLite files apart.
+inline constexpr std::string_view click_type = "link.clicked";
+
 /// What a directory keeps of a click.
 struct filed_click {
     eventlog::position position = 0;

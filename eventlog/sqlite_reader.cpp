@@ -1,5 +1,7 @@
 #include "eventlog/sqlite_reader.h"
 
+#include "eventlog/bytes.h"
+
 #include <algorithm>
 #include <utility>
 
@@ -7,11 +9,11 @@ namespace linkledger::eventlog {
 
 namespace {
 
+using sql::sqlite::copy_bytes;
 using sql::sqlite::reset_guard;
 using sql::sqlite::statement;
 
 constexpr std::size_t kept_statements_max = 64;
-constexpr std::string_view click_type = "link.clicked";
 /// How many events of a stream with clicks are looked up at once.
 constexpr std::size_t places_at_once = 1'024;
 
@@ -21,24 +23,9 @@ constexpr std::string_view event_columns =
     "stream, "
     "salt, leaf_hash, personal_key_id, context_key_id, data, metadata, personal, context FROM events ";
 
-template <typename Array>
-void copy_bytes(std::string_view from, Array& to) {
-    if (from.size() != to.size())
-        throw sql::error{sql::error::kind::other, "bytes of a wrong length in the log"};
-    std::copy(from.begin(), from.end(), to.begin());
-}
-
 /// NULL is the nil UUID.
 void copy_uuid(std::string_view from, uuid& to) {
     if (!from.empty()) copy_bytes(from, to.bytes);
-}
-
-std::string_view view_of(uuid const& id) {
-    return {reinterpret_cast<char const*>(id.bytes.data()), id.bytes.size()};
-}
-
-std::string_view view_of(digest const& bytes) {
-    return {reinterpret_cast<char const*>(bytes.data()), bytes.size()};
 }
 
 void read_event(statement const& row, recorded_event& into) {

@@ -10,6 +10,7 @@ namespace linkledger::eventlog {
 
 namespace {
 
+using sql::sqlite::copy_bytes;
 using sql::sqlite::reset_guard;
 using sql::sqlite::statement;
 
@@ -20,7 +21,6 @@ constexpr std::chrono::hours outcome_kept{24};
 constexpr std::chrono::hours producer_kept{30 * 24};
 constexpr int forgotten_at_once = 500;
 
-constexpr std::string_view click_type = "link.clicked";
 /// The bits of streams.holds.
 constexpr std::int64_t holds_clicks = 1, holds_others = 2;
 /// Of others' events so many are read at once before what is known is given up instead.
@@ -40,13 +40,6 @@ void bind_uuid_or_null(statement& to, int parameter, uuid const& id) {
 
 void bind_digest(statement& to, int parameter, digest const& bytes) {
     to.bind_bytes(parameter, bytes.data(), bytes.size());
-}
-
-template <typename Array>
-void copy_bytes(std::string_view from, Array& to) {
-    if (from.size() != to.size())
-        throw sql::error{sql::error::kind::other, "bytes of a wrong length in the log"};
-    std::copy(from.begin(), from.end(), to.begin());
 }
 
 sql::sqlite_options connection_options(sqlite_log_options const& options) {

@@ -25,10 +25,6 @@ struct file_closer {
 };
 using file_handle = std::unique_ptr<std::FILE, file_closer>;
 
-failure system_failure(std::string const& what, std::string const& path) {
-    return {failure_code::unavailable, what + ' ' + path + ": " + std::generic_category().message(errno)};
-}
-
 void put(std::string& header, std::size_t at, std::string_view text) {
     std::copy(text.begin(), text.end(), header.begin() + static_cast<std::ptrdiff_t>(at));
 }

@@ -14,10 +14,6 @@
 namespace linkledger::eventlog::merkle {
 namespace {
 
-failure system_failure(std::string const& what, std::string const& path) {
-    return {failure_code::unavailable, what + ' ' + path + ": " + std::generic_category().message(errno)};
-}
-
 failure unusable(std::string const& path, std::string const& why) {
     return {failure_code::corrupted, "the signing key file " + path + ' ' + why};
 }

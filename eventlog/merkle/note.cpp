@@ -1,5 +1,6 @@
 #include "eventlog/merkle/note.h"
 
+#include "eventlog/bytes.h"
 #include "eventlog/crypto.h"
 
 #include <sodium.h>
@@ -27,10 +28,6 @@ unsigned char const* bytes_of(std::string_view text) {
 }
 unsigned char* bytes_of(std::string& text) {
     return reinterpret_cast<unsigned char*>(text.data());
-}
-
-std::string_view view_of(digest const& hash) {
-    return {reinterpret_cast<char const*>(hash.data()), hash.size()};
 }
 
 /// Public and secret key as libsodium wants them.

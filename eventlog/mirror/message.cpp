@@ -3,6 +3,7 @@
 
 #include "eventlog/mirror/message.h"
 
+#include "eventlog/bytes.h"
 #include "eventlog/json_reflect.h"
 
 #include <openssl/evp.h>
@@ -34,11 +35,6 @@ void put_base64(std::string& out, std::string_view bytes) {
         EVP_EncodeBlock(reinterpret_cast<unsigned char*>(out.data() + before),
                         reinterpret_cast<unsigned char const*>(bytes.data()), static_cast<int>(bytes.size()));
     out.resize(before + static_cast<std::size_t>(written));
-}
-
-template <std::size_t Size>
-std::string_view view_of(std::array<std::uint8_t, Size> const& bytes) {
-    return {reinterpret_cast<char const*>(bytes.data()), bytes.size()};
 }
 
 void put_text(std::string& out, std::string_view text) {

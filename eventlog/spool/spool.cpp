@@ -12,7 +12,7 @@ namespace {
 using access = sql::connection::access;
 
 /// What a click takes in the file beside its texts.
-constexpr std::size_t fixed_bytes = 160;
+constexpr std::size_t click_bytes = 160;
 /// What a batch of clicks may take, for a guess whether it would be taken.
 constexpr std::size_t room_bytes = 64u << 10;
 /// A file that was larger than this is made small again once it is empty.
@@ -50,9 +50,9 @@ event_body const& event_of(append_request const& click) {
     return click.streams.front().events.front();
 }
 
-std::size_t bytes_of(append_request const& click) {
+std::size_t stored_bytes_of(append_request const& click) {
     event_body const& event = event_of(click);
-    return fixed_bytes + click.streams.front().stream.size() + event.type.size() + event.data.size() +
+    return click_bytes + click.streams.front().stream.size() + event.type.size() + event.data.size() +
            event.personal.bytes.size() + event.metadata.size();
 }
 
@@ -171,7 +171,7 @@ result<void> spool::bind_history(log_head const& head) {
 void spool::insert(append_request const& click) {
     event_body const& event = event_of(click);
     on_->execute(insert_click,
-                 {next_id_++, static_cast<std::int64_t>(bytes_of(click)), click.streams.front().stream,
+                 {next_id_++, static_cast<std::int64_t>(stored_bytes_of(click)), click.streams.front().stream,
                   event.event_id, event.type, std::int64_t{event.schema_version}, event.workspace_id,
                   event.data, event.personal.key_id, sql::blob{event.personal.bytes}, event.metadata,
                   domain::to_unix_us(event.occurred_at), sql::blob{text_of(event.salt)}});
@@ -182,8 +182,8 @@ result<void> spool::add(std::vector<append_request> const& clicks, append_batch 
     std::size_t const count = clicks.size() + sent.appends.size();
     if (count == 0) return boost::outcome_v2::success();
     std::size_t bytes = 0;
-    for (auto const& click : clicks) bytes += bytes_of(click);
-    for (auto const& click : sent.appends) bytes += bytes_of(click);
+    for (auto const& click : clicks) bytes += stored_bytes_of(click);
+    for (auto const& click : sent.appends) bytes += stored_bytes_of(click);
     if (bytes_ + bytes > options_.bytes_max) {
         return failure{failure_code::queue_full,
                        "the spool holds " + std::to_string(clicks_) + " clicks and takes no more"};

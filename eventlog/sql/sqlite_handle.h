@@ -5,6 +5,7 @@
 #include "eventlog/sql/connection.h"
 
 #include <sqlite3.h>
+#include <algorithm>
 
 #include <cstdint>
 #include <memory>
@@ -96,5 +97,12 @@ public:
 private:
     statement& used_;
 };
+
+/// The bytes of a column that always has as many. Throws sql::error where it has not.
+template <typename Array>
+void copy_bytes(std::string_view from, Array& to) {
+    if (from.size() != to.size()) throw error{error::kind::other, "SQLite: bytes of a wrong length"};
+    std::copy(from.begin(), from.end(), to.begin());
+}
 
 }  // namespace linkledger::sql::sqlite

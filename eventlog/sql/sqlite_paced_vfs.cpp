@@ -10,7 +10,7 @@ struct paced_file : layered_file<paced_file> {
     std::int64_t unsynced = 0;
 };
 
-int write(sqlite3_file* file, void const* bytes, int size, sqlite3_int64 offset) {
+int write_paced(sqlite3_file* file, void const* bytes, int size, sqlite3_int64 offset) {
     auto* const me = paced_file::of(file);
     int const code = me->io().xWrite(me->below(), bytes, size, offset);
     me->unsynced += size;
@@ -24,15 +24,15 @@ int sync(sqlite3_file* file, int flags) {
     return paced_file::pass<&sqlite3_io_methods::xSync>(file, flags);
 }
 
-sqlite3_io_methods make_methods() {
+sqlite3_io_methods paced_methods() {
     auto made = paced_file::passing_methods();
-    made.xWrite = write;
+    made.xWrite = write_paced;
     made.xSync = sync;
     return made;
 }
 
-int open(sqlite3_vfs* layer, char const* path, sqlite3_file* file, int flags, int* flags_out) {
-    static sqlite3_io_methods const methods = make_methods();
+int open_paced(sqlite3_vfs* layer, char const* path, sqlite3_file* file, int flags, int* flags_out) {
+    static sqlite3_io_methods const methods = paced_methods();
     if ((flags & (SQLITE_OPEN_MAIN_DB | SQLITE_OPEN_WAL)) != 0)
         return paced_file::open(layer, path, file, flags, flags_out, methods);
     auto* const below = vfs_layer::below(layer);
@@ -41,6 +41,6 @@ int open(sqlite3_vfs* layer, char const* path, sqlite3_file* file, int flags, in
 
 }  // namespace
 
-paced_vfs::paced_vfs(std::string const& over) : layer_(over, "paced", sizeof(paced_file), open) {}
+paced_vfs::paced_vfs(std::string const& over) : layer_(over, "paced", sizeof(paced_file), open_paced) {}
 
 }  // namespace linkledger::sql::sqlite

@@ -51,7 +51,7 @@ struct wal_file : layered_file<wal_file> {
     }
 };
 
-int write(sqlite3_file* file, void const* bytes, int size, sqlite3_int64 offset) {
+int write_held_back(sqlite3_file* file, void const* bytes, int size, sqlite3_int64 offset) {
     try {
         return wal_file::of(file)->write({static_cast<char const*>(bytes), static_cast<std::size_t>(size)},
                                          offset);
@@ -60,7 +60,7 @@ int write(sqlite3_file* file, void const* bytes, int size, sqlite3_int64 offset)
     }
 }
 
-int close(sqlite3_file* file) {
+int flush_and_close(sqlite3_file* file) {
     int const flushed = wal_file::of(file)->flush();
     int const closed = wal_file::close(file);
     return flushed == SQLITE_OK ? closed : flushed;
@@ -73,10 +73,10 @@ int flush_and_pass(sqlite3_file* file, Arguments... arguments) {
     return flushed == SQLITE_OK ? wal_file::pass<Method>(file, arguments...) : flushed;
 }
 
-sqlite3_io_methods make_methods() {
+sqlite3_io_methods wal_methods() {
     auto made = wal_file::passing_methods();
-    made.xClose = close;
-    made.xWrite = write;
+    made.xClose = flush_and_close;
+    made.xWrite = write_held_back;
     made.xRead = flush_and_pass<&sqlite3_io_methods::xRead, void*, int, sqlite3_int64>;
     made.xTruncate = flush_and_pass<&sqlite3_io_methods::xTruncate, sqlite3_int64>;
     made.xSync = flush_and_pass<&sqlite3_io_methods::xSync, int>;
@@ -85,8 +85,8 @@ sqlite3_io_methods make_methods() {
     return made;
 }
 
-int open(sqlite3_vfs* layer, char const* path, sqlite3_file* file, int flags, int* flags_out) {
-    static sqlite3_io_methods const methods = make_methods();
+int open_buffered(sqlite3_vfs* layer, char const* path, sqlite3_file* file, int flags, int* flags_out) {
+    static sqlite3_io_methods const methods = wal_methods();
     if ((flags & SQLITE_OPEN_WAL) != 0) return wal_file::open(layer, path, file, flags, flags_out, methods);
     auto* const below = vfs_layer::below(layer);
     return below->xOpen(below, path, file, flags, flags_out);
@@ -95,6 +95,6 @@ int open(sqlite3_vfs* layer, char const* path, sqlite3_file* file, int flags, in
 }  // namespace
 
 wal_buffer::wal_buffer(std::string const& over_vfs)
-    : layer_(over_vfs, "wal-buffer", sizeof(wal_file), open) {}
+    : layer_(over_vfs, "wal-buffer", sizeof(wal_file), open_buffered) {}
 
 }  // namespace linkledger::sql::sqlite
