@@ -3,6 +3,7 @@
 
 #include "api/exchange.h"
 #include "api/handlers.h"
+#include "api/json_text.h"
 #include "api/wire_types.h"
 #include "domain/streams.h"
 #include "eventlog/crypto.h"
@@ -23,15 +24,8 @@ namespace links = projections::links;
 using eventlog::result;
 using projections::moment;
 
-template <typename T>
-[[nodiscard]] std::string to_json_text(T const& value) {
-    return json::bj::serialize(json::to_value(value, json::empty_fields::null));
-}
-
-void refuse_unknown(exchange& x, std::string_view what) {
-    x.refuse(domain::refusal{domain::refusal_code::not_found,
-                             "There was no such " + std::string{what} + " for this key at that moment.",
-                             {}});
+void refuse_unknown_then(exchange& x, std::string_view what) {
+    x.refuse_not_found("There was no such " + std::string{what} + " for this key at that moment.");
 }
 
 /// Asks the log off the server's threads. None: refused, and answered.
@@ -114,7 +108,7 @@ result<link_then> read_link(eventlog::event_log& log, domain::link_id const& id,
     auto then = co_await find_then(x, *at);
     if (!then) co_return std::nullopt;
     if (!then->row) {
-        refuse_unknown(x, "link");
+        refuse_unknown_then(x, "link");
         co_return std::nullopt;
     }
     if (!co_await may_read(x, then->row->workspace_id)) co_return std::nullopt;
@@ -178,7 +172,7 @@ awaitable<void> get_link_diff(exchange& x) {
     if (!after) co_return;
     auto const& known = after->row ? after->row : before->row;
     if (!known) {
-        refuse_unknown(x, "link");
+        refuse_unknown_then(x, "link");
         co_return;
     }
     if (!co_await may_read(x, known->workspace_id)) co_return;
@@ -205,7 +199,7 @@ awaitable<void> get_workspace_as_of(exchange& x) {
     if (*then)
         x.answer_json(to_json_text(**then));
     else
-        refuse_unknown(x, "workspace");
+        refuse_unknown_then(x, "workspace");
 }
 
 }  // namespace linkledger::api

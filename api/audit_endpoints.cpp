@@ -2,6 +2,7 @@
 
 #include "api/exchange.h"
 #include "api/handlers.h"
+#include "api/json_text.h"
 #include "commands/async.h"
 #include "eventlog/json_reflect.h"
 #include "projections/audit_logs/audit_logs_queries.h"
@@ -93,7 +94,7 @@ struct audit_export {
             if (of.how == form::csv)
                 append_csv(text, row);
             else
-                text += json::bj::serialize(json::to_value(row, json::empty_fields::null)) + '\n';
+                text += to_json_text(row) + '\n';
             of.after = row.position;
         }
     });
@@ -147,7 +148,7 @@ awaitable<void> list_audit_logs(exchange& x) {
     std::function<void(sql::connection&)> work = [&](sql::connection& rows) {
         if (how != form::page) return;  // Asked all the same: the read model is there, and at `?after=`.
         auto const page = audit::list_audit_logs(rows, query);
-        text = json::bj::serialize(json::to_value(page, json::empty_fields::null));
+        text = to_json_text(page);
     };
     if (!co_await read_model(x, "audit_logs", std::move(work))) co_return;
     if (how == form::page) {

@@ -2,8 +2,8 @@
 
 #include "api/exchange.h"
 #include "api/handlers.h"
+#include "api/json_text.h"
 #include "api/wire_types.h"
-#include "eventlog/json_reflect.h"
 #include "eventlog/merkle/note.h"
 #include "eventlog/merkle/published.h"
 #include "projections/erasure_receipt.h"
@@ -24,10 +24,8 @@ std::optional<eventlog::position> position_in(std::string_view text) {
     return at;
 }
 
-void refuse_unknown(exchange& x) {
-    x.refuse(domain::refusal{domain::refusal_code::not_found,
-                             "At this position is no erasure, or none that this key may know of.",
-                             {}});
+void refuse_unknown_erasure(exchange& x) {
+    x.refuse_not_found("At this position is no erasure, or none that this key may know of.");
 }
 
 result<std::optional<erasure_report>> look(services const& on, eventlog::position at) {
@@ -43,7 +41,7 @@ result<std::optional<erasure_report>> look(services const& on, eventlog::positio
 [[nodiscard]] awaitable<bool> may_know(exchange& x, erasure_report const& report) {
     if (x.who.root || report.ordered_by == x.who.user_id) co_return true;
     if (report.workspace_id.is_nil()) {
-        refuse_unknown(x);
+        refuse_unknown_erasure(x);
         co_return false;
     }
     domain::workspace_id const workspace{report.workspace_id};
@@ -67,7 +65,7 @@ awaitable<void> get_erasure(exchange& x) {
     }
     auto const& report = outcome->value();
     if (!report) {
-        refuse_unknown(x);
+        refuse_unknown_erasure(x);
         co_return;
     }
     if (!co_await may_know(x, *report)) co_return;
@@ -78,7 +76,7 @@ awaitable<void> get_erasure(exchange& x) {
     answer.read_models_follow = report->read_models_follow;
     answer.is_done = report->receipt.has_value();
     if (report->receipt && x.shared.on.sign) answer.receipt = x.shared.on.sign(*report->receipt);
-    x.answer_json(json::bj::serialize(json::to_value(answer, json::empty_fields::null)));
+    x.answer_json(to_json_text(answer));
 }
 
 }  // namespace linkledger::api

@@ -28,8 +28,7 @@ constexpr std::size_t page_events = 100;
 constexpr std::size_t page_events_max = 1'000;
 constexpr std::size_t stream_page_events = 500;
 constexpr int pages_per_request_max = 20;  // Of a page whose events are mostly others' to see.
-constexpr std::chrono::milliseconds live_pause{100};
-constexpr std::chrono::seconds heartbeat{15};
+constexpr std::chrono::milliseconds tail_pause{100};
 
 enum class format { page, ndjson, live };
 
@@ -171,7 +170,7 @@ struct event_stream {
 /// Waits for the tail to bring something, a moment at a time.
 [[nodiscard]] awaitable<void> pause_live() {
     auto const executor = co_await asio::this_coro::executor;
-    asio::steady_timer timer(executor, live_pause);
+    asio::steady_timer timer(executor, tail_pause);
     boost::system::error_code ec;
     co_await timer.async_wait(asio::redirect_error(asio::use_awaitable, ec));
 }
@@ -198,7 +197,7 @@ struct event_stream {
         }
         if (got.has_value() && !got.value().at_head) continue;
         if (!live) co_return;
-        if (steady_clock::now() - last_write >= heartbeat) {
+        if (steady_clock::now() - last_write >= stream_heartbeat) {
             std::string_view const beat = ": \n\n";
             if (!co_await to.write(beat)) co_return;
             last_write = steady_clock::now();
@@ -266,9 +265,7 @@ void start_stream(exchange& x, wanted_events wanted, format how) {
         co_return std::nullopt;
     }
     if (first->value().empty()) {
-        domain::refusal const unknown{
-            domain::refusal_code::not_found, "There is no such " + std::string{what} + " for this key.", {}};
-        x.refuse(unknown);
+        x.refuse_not_found("There is no such " + std::string{what} + " for this key.");
         co_return std::nullopt;
     }
     co_return std::move(first->value().front());
@@ -282,9 +279,7 @@ void start_stream(exchange& x, wanted_events wanted, format how) {
     domain::workspace_id const workspace{first->body.workspace_id};
     bool const is_own = !x.who.workspace_id && stream == domain::stream_of(x.who.user_id);
     if (workspace.value.is_nil() && !is_own && !x.who.root) {
-        domain::refusal const unknown{
-            domain::refusal_code::not_found, "There is no such " + std::string{what} + " for this key.", {}};
-        x.refuse(unknown);
+        x.refuse_not_found("There is no such " + std::string{what} + " for this key.");
         co_return;
     }
     if (!workspace.value.is_nil() && !co_await may_read(x, workspace)) co_return;
@@ -326,8 +321,7 @@ awaitable<void> get_events(exchange& x) {
     if (x.who.workspace_id) {
         auto const& own = x.who.workspace_id->value;
         if (wanted.query.workspace_id.value_or(own) != own) {
-            x.refuse(domain::refusal{
-                domain::refusal_code::not_found, "There is no such workspace for this key.", {}});
+            x.refuse_not_found("There is no such workspace for this key.");
             co_return;
         }
         wanted.query.workspace_id = own;

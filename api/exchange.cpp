@@ -148,6 +148,10 @@ void exchange::refuse(eventlog::failure const& what) {
     send(to, problem_of(what));
 }
 
+void exchange::refuse_not_found(std::string detail) {
+    refuse(domain::refusal{domain::refusal_code::not_found, std::move(detail), {}});
+}
+
 void exchange::answer_json(std::string text) {
     to.add_header("Content-Type", at ? at->media_type : "application/json");
     to.add_header("Cache-Control", "no-store");
@@ -245,9 +249,7 @@ awaitable<bool> may_read(exchange& x, domain::workspace_id const& workspace) {
         co_return false;
     }
     if (std::get<bool>(outcome)) co_return true;
-    domain::refusal const unknown{
-        domain::refusal_code::not_found, "There is no such thing for this key.", {}};
-    x.refuse(unknown);
+    x.refuse_not_found("There is no such thing for this key.");
     co_return false;
 }
 

@@ -13,6 +13,7 @@
 #include <boost/asio/thread_pool.hpp>
 
 #include <atomic>
+#include <chrono>
 #include <functional>
 #include <map>
 #include <mutex>
@@ -52,6 +53,9 @@ private:
     std::atomic<std::size_t>* count_;
 };
 
+/// How long an open stream is silent at most: only a write tells that a client has gone.
+inline constexpr std::chrono::seconds stream_heartbeat{15};
+
 class exchange {
 public:
     exchange(shared_state& s, request const& f, response& t) : shared(s), from(f), to(t) {}
@@ -85,6 +89,8 @@ public:
     void refuse(problem const& what) { send(to, what); }
     void refuse(domain::refusal const& what) { send(to, problem_of(what)); }
     void refuse(eventlog::failure const& what);
+    /// As not found: absent, or not for this key to know of.
+    void refuse_not_found(std::string detail);
     void answer_json(std::string text);
     /// The position that the answer reflects: the lowest of those noted.
     void note_position(eventlog::position at_position);

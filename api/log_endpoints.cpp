@@ -26,11 +26,7 @@ constexpr std::string_view never_changes = "public, max-age=31536000, immutable"
 constexpr std::chrono::milliseconds signing_pause{100};
 constexpr int signing_pauses_max = 30;
 
-void refuse_unknown(exchange& x, std::string detail) {
-    x.refuse(domain::refusal{domain::refusal_code::not_found, std::move(detail), {}});
-}
-
-void answer(exchange& x, std::string_view media_type, std::string_view caching, std::string body) {
+void send_body(exchange& x, std::string_view media_type, std::string_view caching, std::string body) {
     x.to.add_header("Content-Type", media_type);
     x.to.add_header("Cache-Control", caching);
     x.to.add_header("X-Content-Type-Options", "nosniff");
@@ -40,7 +36,7 @@ void answer(exchange& x, std::string_view media_type, std::string_view caching, 
 /// False: this process publishes no log, and that was answered.
 bool has_tree(exchange& x) {
     if (x.shared.on.tree != nullptr) return true;
-    refuse_unknown(x, "This process publishes no verifiable log.");
+    x.refuse_not_found("This process publishes no verifiable log.");
     return false;
 }
 
@@ -65,7 +61,7 @@ template <typename T>
     bool const bound_elsewhere = x.who.workspace_id && *x.who.workspace_id != workspace;
     bool const nobodys = workspace.value.is_nil();
     if (bound_elsewhere || (nobodys && event.stream != domain::stream_of(x.who.user_id))) {
-        refuse_unknown(x, "There is no such event for this key.");
+        x.refuse_not_found("There is no such event for this key.");
         co_return false;
     }
     if (nobodys) co_return true;
@@ -97,7 +93,7 @@ template <typename T>
         auto const head = co_await ask<last>(x, std::move(look));
         if (!head) co_return std::nullopt;
         if (at < 1 || at > *head) {
-            refuse_unknown(x, "There is no such event for this key.");
+            x.refuse_not_found("There is no such event for this key.");
             co_return std::nullopt;
         }
         co_await pause_for_signer();
@@ -118,17 +114,17 @@ awaitable<void> get_checkpoint(exchange& x) {
     auto const found = co_await ask<head>(x, std::move(look));
     if (!found) co_return;
     if (!*found) {
-        refuse_unknown(x, "No head of the log is signed yet.");
+        x.refuse_not_found("No head of the log is signed yet.");
         co_return;
     }
-    answer(x, "text/plain; charset=utf-8", "no-cache", (*found)->checkpoint);
+    send_body(x, "text/plain; charset=utf-8", "no-cache", (*found)->checkpoint);
 }
 
 awaitable<void> get_log_tile(exchange& x) {
     if (!has_tree(x)) co_return;
     auto const at = merkle::parse_tile_path("tile/" + std::string{x.path_values[0]});
     if (!at) {
-        refuse_unknown(x, "This is not the path of a tile.");
+        x.refuse_not_found("This is not the path of a tile.");
         co_return;
     }
     using bytes = std::optional<std::string>;
@@ -139,10 +135,10 @@ awaitable<void> get_log_tile(exchange& x) {
     auto found = co_await ask<bytes>(x, std::move(look));
     if (!found) co_return;
     if (!*found) {
-        refuse_unknown(x, "The signed log has no such tile (yet).");
+        x.refuse_not_found("The signed log has no such tile (yet).");
         co_return;
     }
-    answer(x, "application/octet-stream", never_changes, std::move(**found));
+    send_body(x, "application/octet-stream", never_changes, std::move(**found));
 }
 
 awaitable<void> get_event_proof(exchange& x) {
@@ -158,7 +154,7 @@ awaitable<void> get_event_proof(exchange& x) {
     if (!proof) co_return;
     if (!co_await may_see(x, proof->event)) co_return;
     if (x.from.header("Accept").find("text/plain") != std::string_view::npos) {
-        answer(x, "text/plain; charset=utf-8", "no-store", proof->text);
+        send_body(x, "text/plain; charset=utf-8", "no-store", proof->text);
         co_return;
     }
     std::string body = "{\"position\":" + std::to_string(at) + ",\"leaf_hash\":";

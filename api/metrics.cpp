@@ -42,7 +42,7 @@ using prometheus::MetricType;
 using families = std::vector<MetricFamily>;
 using labels = std::vector<ClientMetric::Label>;
 
-[[nodiscard]] ClientMetric value(MetricType type, double number, labels const& with = {}) {
+[[nodiscard]] ClientMetric metric_of(MetricType type, double number, labels const& with = {}) {
     ClientMetric metric;
     metric.label = with;
     if (type == MetricType::Counter)
@@ -53,7 +53,7 @@ using labels = std::vector<ClientMetric::Label>;
 }
 
 void add(families& to, MetricType type, std::string name, std::string help, double number) {
-    to.push_back({std::move(name), std::move(help), type, {value(type, number)}});
+    to.push_back({std::move(name), std::move(help), type, {metric_of(type, number)}});
 }
 
 template <typename T>
@@ -107,9 +107,9 @@ void per_projection(families& to, MetricType type, std::string name, std::string
     MetricFamily family{std::move(name), std::move(help), type, {}};
     for (auto const& each : all)
         family.metric.push_back(
-            value(type, static_cast<double>(read(each)),
-                  {{"projection", each.name},
-                   {"version", to_string(projections::build_id{each.version, each.build})}}));
+            metric_of(type, static_cast<double>(read(each)),
+                      {{"projection", each.name},
+                       {"version", to_string(projections::build_id{each.version, each.build})}}));
     to.push_back(std::move(family));
 }
 
@@ -157,9 +157,9 @@ void add_rebuilds(families& to, std::vector<projections::rebuild_status> const& 
             std::optional<double> const number = read(each);
             if (!number) continue;
             made.metric.push_back(
-                value(MetricType::Gauge, *number,
-                      {{"projection", each.name},
-                       {"version", to_string(projections::build_id{each.version, each.build})}}));
+                metric_of(MetricType::Gauge, *number,
+                          {{"projection", each.name},
+                           {"version", to_string(projections::build_id{each.version, each.build})}}));
         }
         to.push_back(std::move(made));
     };
@@ -194,7 +194,7 @@ void add_probes(families& to, std::vector<probe> const& all) {
         to.push_back({"linkledger_" + metric_word(each.name) + "_up",
                       "1 while it can be reached.",
                       MetricType::Gauge,
-                      {value(MetricType::Gauge, up ? 1 : 0)}});
+                      {metric_of(MetricType::Gauge, up ? 1 : 0)}});
         if (!each.samples) continue;
         for (auto const& sample : each.samples())
             add(to, sample.is_counter ? MetricType::Counter : MetricType::Gauge, sample.name, sample.help,
@@ -303,7 +303,7 @@ void metrics::state::add_requests(families& to) const {
             any = true;
             auto labelled = with;
             labelled.push_back({"status", statuses[s] == 0 ? "other" : std::to_string(statuses[s])});
-            counts.metric.push_back(value(MetricType::Counter, static_cast<double>(count), labelled));
+            counts.metric.push_back(metric_of(MetricType::Counter, static_cast<double>(count), labelled));
         }
         if (any) durations.metric.push_back(histogram(requests[i], with));
     }

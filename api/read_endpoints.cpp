@@ -2,6 +2,7 @@
 
 #include "api/exchange.h"
 #include "api/handlers.h"
+#include "api/json_text.h"
 #include "eventlog/json_reflect.h"
 #include "projections/accounts/accounts_queries.h"
 #include "projections/clicks/clicks_queries.h"
@@ -15,19 +16,14 @@ namespace accounts = projections::accounts;
 namespace clicks = projections::clicks;
 namespace links = projections::links;
 
-template <typename T>
-[[nodiscard]] std::string to_json_text(T const& value) {
-    return json::bj::serialize(json::to_value(value, json::empty_fields::null));
-}
-
 /// The value of a parameter that is a choice, checked before.
 template <typename Enum>
-[[nodiscard]] Enum choice(exchange const& x, std::string_view name, Enum otherwise) {
+[[nodiscard]] Enum choice_of(exchange const& x, std::string_view name, Enum otherwise) {
     if (auto const text = x.text(name)) json::detail::enum_from_name(*text, otherwise);
     return otherwise;
 }
 
-[[nodiscard]] projections::page_request page_of(exchange const& x) {
+[[nodiscard]] projections::page_request page_request_of(exchange const& x) {
     projections::page_request page;
     page.page = x.integer("page").value_or(page.page);
     page.per_page = x.integer("per_page").value_or(page.per_page);
@@ -40,8 +36,8 @@ template <typename Id>
     return id ? std::optional<Id>{Id{*id}} : std::nullopt;
 }
 
-[[nodiscard]] domain::refusal no_such(std::string_view what) {
-    return {domain::refusal_code::not_found, "There is no such " + std::string{what} + " for this key.", {}};
+void refuse_unknown(exchange& x, std::string_view what) {
+    x.refuse_not_found("There is no such " + std::string{what} + " for this key.");
 }
 
 /// The user whose workspaces count; none for the first admin, who sees all.
@@ -50,7 +46,7 @@ template <typename Id>
 }
 
 /// One query on one read model, answered as JSON. `query` gives the text, or none: no such thing.
-[[nodiscard]] awaitable<void> answer(
+[[nodiscard]] awaitable<void> answer_query(
     exchange& x, std::string_view projection, std::string_view what,
     std::function<std::optional<std::string>(projections::snapshot const&)> query) {
     std::optional<std::string> text;
@@ -61,7 +57,7 @@ template <typename Id>
     if (text)
         x.answer_json(std::move(*text));
     else
-        x.refuse(no_such(what));
+        refuse_unknown(x, what);
 }
 
 /// The link, when this caller may know of it; none: refused, and answered.
@@ -72,7 +68,7 @@ template <typename Id>
     };
     if (!co_await read_model(x, "links", std::move(work))) co_return std::nullopt;
     if (!found) {
-        x.refuse(no_such("link"));
+        refuse_unknown(x, "link");
         co_return std::nullopt;
     }
     if (!co_await may_read(x, found->workspace_id)) co_return std::nullopt;
@@ -107,13 +103,13 @@ awaitable<void> list_workspaces(exchange& x) {
     accounts::workspace_list_query query;
     query.member = member(x);
     query.only = x.who.workspace_id;
-    query.sort = choice(x, "sort", query.sort);
-    query.order = choice(x, "order", query.order);
-    query.page = page_of(x);
+    query.sort = choice_of(x, "sort", query.sort);
+    query.order = choice_of(x, "order", query.order);
+    query.page = page_request_of(x);
     auto work = [&](sql::connection& rows) -> std::optional<std::string> {
         return to_json_text(accounts::list_workspaces(rows, query));
     };
-    co_await answer(x, "accounts", "workspace", std::move(work));
+    co_await answer_query(x, "accounts", "workspace", std::move(work));
 }
 
 awaitable<void> get_workspace(exchange& x) {
@@ -125,50 +121,50 @@ awaitable<void> get_workspace(exchange& x) {
         if (!row) return std::nullopt;
         return to_json_text(*row);
     };
-    co_await answer(x, "accounts", "workspace", std::move(work));
+    co_await answer_query(x, "accounts", "workspace", std::move(work));
 }
 
 awaitable<void> list_members(exchange& x) {
     accounts::member_list_query query;
     query.workspace_id = domain::workspace_id{x.id()};
     query.search = x.text("search");
-    query.sort = choice(x, "sort", query.sort);
-    query.order = choice(x, "order", query.order);
-    query.page = page_of(x);
+    query.sort = choice_of(x, "sort", query.sort);
+    query.order = choice_of(x, "order", query.order);
+    query.page = page_request_of(x);
     if (!co_await may_read(x, query.workspace_id)) co_return;
     auto work = [&](sql::connection& rows) -> std::optional<std::string> {
         return to_json_text(accounts::list_members(rows, query));
     };
-    co_await answer(x, "accounts", "workspace", std::move(work));
+    co_await answer_query(x, "accounts", "workspace", std::move(work));
 }
 
 awaitable<void> list_invitations(exchange& x) {
     accounts::invitation_list_query query;
     query.workspace_id = domain::workspace_id{x.id()};
     query.open_only = x.boolean("open").value_or(false);
-    query.sort = choice(x, "sort", query.sort);
-    query.order = choice(x, "order", query.order);
-    query.page = page_of(x);
+    query.sort = choice_of(x, "sort", query.sort);
+    query.order = choice_of(x, "order", query.order);
+    query.page = page_request_of(x);
     if (!co_await may_read(x, query.workspace_id)) co_return;
     auto work = [&](sql::connection& rows) -> std::optional<std::string> {
         return to_json_text(accounts::list_invitations(rows, query));
     };
-    co_await answer(x, "accounts", "workspace", std::move(work));
+    co_await answer_query(x, "accounts", "workspace", std::move(work));
 }
 
 awaitable<void> list_links(exchange& x) {
     links::link_list_query query;
     query.search = x.text("search");
     query.tag = x.text("tag");
-    query.sort = choice(x, "sort", query.sort);
-    query.order = choice(x, "order", query.order);
+    query.sort = choice_of(x, "sort", query.sort);
+    query.order = choice_of(x, "order", query.order);
     query.deleted_too = x.boolean("deleted").value_or(false);
-    query.page = page_of(x);
+    query.page = page_request_of(x);
     if (!co_await choose_workspaces(x, query)) co_return;
     auto work = [&](projections::snapshot const& rows) -> std::optional<std::string> {
         return to_json_text(links::list_links(rows, query));
     };
-    co_await answer(x, "links", "link", std::move(work));
+    co_await answer_query(x, "links", "link", std::move(work));
 }
 
 awaitable<void> get_link(exchange& x) {
@@ -185,12 +181,12 @@ awaitable<void> list_clicks(exchange& x) {
     query.is_bot = x.boolean("is_bot");
     query.from = x.time("from");
     query.to = x.time("to");
-    query.order = choice(x, "order", query.order);
-    query.page = page_of(x);
+    query.order = choice_of(x, "order", query.order);
+    query.page = page_request_of(x);
     auto work = [&](sql::connection& rows) -> std::optional<std::string> {
         return to_json_text(clicks::list_clicks(rows, query));
     };
-    co_await answer(x, "clicks", "link", std::move(work));
+    co_await answer_query(x, "clicks", "link", std::move(work));
 }
 
 awaitable<void> get_link_stats(exchange& x) {
@@ -201,11 +197,11 @@ awaitable<void> get_link_stats(exchange& x) {
     query.link_id = link->id;
     query.from = x.time("from");
     query.to = x.time("to");
-    query.interval = choice(x, "interval", query.interval);
+    query.interval = choice_of(x, "interval", query.interval);
     auto work = [&](sql::connection& rows) -> std::optional<std::string> {
         return to_json_text(clicks::get_stats(rows, query));
     };
-    co_await answer(x, "clicks", "link", std::move(work));
+    co_await answer_query(x, "clicks", "link", std::move(work));
 }
 
 }  // namespace linkledger::api

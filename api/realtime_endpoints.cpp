@@ -2,9 +2,9 @@
 
 #include "api/exchange.h"
 #include "api/handlers.h"
+#include "api/json_text.h"
 #include "commands/async.h"
 #include "eventlog/crypto.h"
-#include "eventlog/json_reflect.h"
 #include "projections/read_store.h"
 #include "projections/realtime/redis_reader.h"
 #include "projections/runner.h"
@@ -26,13 +26,8 @@ using std::chrono::steady_clock;
 
 constexpr std::string_view model = "realtime";
 /// A subscriber gets no more than five counts a second, whatever the traffic.
-constexpr std::chrono::milliseconds live_pause{200};
+constexpr std::chrono::milliseconds counts_pause{200};
 constexpr std::chrono::milliseconds move_patience{500};
-constexpr std::chrono::seconds heartbeat{15};
-
-[[nodiscard]] std::string to_json_text(realtime_count const& count) {
-    return json::bj::serialize(json::to_value(count, json::empty_fields::null));
-}
 
 /// Whose counter.
 struct counter_name {
@@ -106,12 +101,12 @@ struct count_stream {
             last_write = steady_clock::now();
         }
         if (now) last = now;
-        if (steady_clock::now() - last_write >= heartbeat) {
+        if (steady_clock::now() - last_write >= stream_heartbeat) {
             std::string_view const beat = ": \n\n";
             if (!co_await to.write(beat)) co_return;
             last_write = steady_clock::now();
         }
-        co_await pause_for(live_pause);
+        co_await pause_for(counts_pause);
         if (last && !to.stopping()) co_await wait_for_move(self->shared, last->position);
     }
 }

@@ -2,7 +2,7 @@
 
 #include "api/exchange.h"
 #include "api/handlers.h"
-#include "eventlog/json_reflect.h"
+#include "api/json_text.h"
 #include "projections/rebuild/manager.h"
 
 namespace linkledger::api {
@@ -28,7 +28,7 @@ awaitable<void> start_rebuild(exchange& x) {
     std::function<void()> start = [&] {
         try {
             auto const status = manager->start(options);
-            text = json::bj::serialize(json::to_value(status, json::empty_fields::null));
+            text = to_json_text(status);
         } catch (projections::version_refused const& refused) {
             refusal = refused.what();
         }

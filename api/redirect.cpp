@@ -97,7 +97,7 @@ void send_password_form(request const& from, response& to, bool was_wrong) {
     return visit.password.has_value();
 }
 
-void answer(request const& from, response& to, commands::visit_outcome const& outcome) {
+void send_outcome(request const& from, response& to, commands::visit_outcome const& outcome) {
     if (auto const* found = std::get_if<commands::redirect_to>(&outcome)) {
         std::string storage;
         to.status = 302;
@@ -130,7 +130,7 @@ awaitable<void> follow_link(shared_state& shared, request const& from, response&
     visit.query = from.query;
     visit.counts = from.verb != method::head;
     auto const outcome = co_await shared.on.bus.follow(visit);
-    answer(from, to, outcome);
+    send_outcome(from, to, outcome);
 }
 
 }  // namespace linkledger::api

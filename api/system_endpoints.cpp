@@ -2,6 +2,7 @@
 
 #include "api/exchange.h"
 #include "api/handlers.h"
+#include "api/json_text.h"
 #include "api/metrics.h"
 #include "api/wire_types.h"
 #include "eventlog/committer.h"
@@ -49,7 +50,7 @@ awaitable<void> list_projections(exchange& x) {
     }
     projection_list all;
     if (!co_await ask_runner(x, all)) co_return;
-    x.answer_json(json::bj::serialize(json::to_value(all, json::empty_fields::null)));
+    x.answer_json(to_json_text(all));
 }
 
 awaitable<void> healthz(exchange& x) {

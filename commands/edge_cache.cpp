@@ -22,8 +22,7 @@ using eventlog::position;
 using namespace std::chrono_literals;
 namespace bj = boost::json;
 
-constexpr auto pause_after_failure = 500ms;
-constexpr std::size_t page_events = 1'000;
+constexpr auto pause_before_learning_again = 500ms;
 constexpr std::size_t written_at_once = 200;
 /// Clocks of several machines differ, and an entry may have waited before it was written.
 constexpr std::chrono::seconds clock_margin{60};
@@ -48,7 +47,7 @@ std::size_t slot_of(domain::link_id const& id, std::size_t slots) {
     return std::hash<domain::link_id>{}(id) % slots;
 }
 
-std::string key_of(std::string_view code) {
+std::string entry_key(std::string_view code) {
     return "link:" + std::string{code};
 }
 
@@ -76,9 +75,9 @@ bj::object to_json(link_settings const& from, position as_of, std::string const&
 }
 
 /// The members of an entry, by the type that they must have. A wrong one makes all of it unusable.
-class reading {
+class entry_reader {
 public:
-    explicit reading(bj::object const& from) : from_(from) {}
+    explicit entry_reader(bj::object const& from) : from_(from) {}
     [[nodiscard]] bool whole() const { return whole_; }
 
     std::string text(std::string_view name) {
@@ -117,7 +116,7 @@ private:
 };
 
 std::optional<link_settings> read_settings(bj::object const& from, std::string_view code) {
-    reading members{from};
+    entry_reader members{from};
     link_settings made;
     made.link_id = domain::link_id{members.id("link_id")};
     made.workspace_id = domain::workspace_id{members.id("workspace_id")};
@@ -204,7 +203,7 @@ std::optional<edge_cache::entry> edge_cache::find(std::string_view short_code) {
     if (!ready_ || !redis_.up()) return std::nullopt;
     redis::reply answer;
     try {
-        redis_.run([&](redis::connection& on) { answer = on.call({"GET", key_of(short_code)}); });
+        redis_.run([&](redis::connection& on) { answer = on.call({"GET", entry_key(short_code)}); });
         if (answer.is_null()) {
             ++missed_;
             return std::nullopt;
@@ -213,7 +212,7 @@ std::optional<edge_cache::entry> edge_cache::find(std::string_view short_code) {
         auto const parsed = bj::parse(answer.text(), error);
         auto const* const object = error ? nullptr : parsed.if_object();
         if (object == nullptr) return std::nullopt;
-        reading members{*object};
+        entry_reader members{*object};
         auto const as_of = members.number("position");
         auto const history = members.text("log");
         auto const* const tombstone = object->if_contains("deleted");
@@ -288,7 +287,7 @@ void edge_cache::run() {
             lock.unlock();
             bool const learnt = learn();
             lock.lock();
-            if (!learnt) changed_.wait_for(lock, pause_after_failure, [this] { return stopping_; });
+            if (!learnt) changed_.wait_for(lock, pause_before_learning_again, [this] { return stopping_; });
             continue;
         }
         changed_.wait(lock, [this] { return stopping_ || !waiting_.empty() || !ready_; });
@@ -317,7 +316,6 @@ bool edge_cache::learn() {
     eventlog::read_query query;
     query.after = from.assume_value();
     query.until = now.last;
-    query.limit = page_events;
     query.excluded_types = {std::string{domain::event_traits<domain::click::clicked>::type_name}};
     while (query.after < query.until) {
         auto const page = log_.read(query);
@@ -347,7 +345,7 @@ void edge_cache::flush(std::deque<written> those) {
         std::vector<redis::words> commands;
         while (!those.empty() && commands.size() < written_at_once) {
             auto const& next = those.front();
-            commands.push_back({"EVAL", put_newer, "1", key_of(next.code), next.json,
+            commands.push_back({"EVAL", put_newer, "1", entry_key(next.code), next.json,
                                 std::to_string(next.as_of), history, lifetime});
             those.pop_front();
         }

@@ -22,7 +22,7 @@ using eventlog::failure_code;
 using eventlog::position;
 using eventlog::result;
 
-constexpr std::size_t page_events = 2'000;
+constexpr std::size_t rows_at_once = 2'000;  ///< Events or keys, read from the log.
 constexpr std::int64_t clicks_at_once = 1'000'000;
 constexpr std::size_t days_at_once = 1'000;
 constexpr std::size_t appends_at_once = 256;
@@ -41,7 +41,7 @@ result<domain::event> decode_plain(eventlog::recorded_event const& stored) {
 /// Calls `each` for every event that the query finds.
 template <typename Each>
 result<void> for_each_event(eventlog::event_log& log, eventlog::read_query query, Each const& each) {
-    query.limit = page_events;
+    query.limit = rows_at_once;
     for (;;) {
         BOOST_OUTCOME_TRY(auto const page, log.read(query));
         for (auto const& event : page.events) {
@@ -73,7 +73,7 @@ eventlog::event_body body_of(domain::event const& happened, domain::workspace_id
 
 using append_result = result<eventlog::append_outcome>;
 
-std::future<append_result> submit(eventlog::committer& to, eventlog::append_request request) {
+std::future<append_result> start_append(eventlog::committer& to, eventlog::append_request request) {
     // Shared: the committer's thread may still be leaving set_value when the waiting one goes on.
     auto const promise = std::make_shared<std::promise<append_result>>();
     auto answered = promise->get_future();
@@ -86,14 +86,14 @@ std::future<append_result> submit(eventlog::committer& to, eventlog::append_requ
 result<bool> is_settled_already(eventlog::event_log& log, std::string const& stream, uuid const& key,
                                 eventlog::version& at) {
     for (at = 0;;) {
-        BOOST_OUTCOME_TRY(auto const page, log.read_stream(stream, at, page_events));
+        BOOST_OUTCOME_TRY(auto const page, log.read_stream(stream, at, rows_at_once));
         for (auto const& stored : page) {
             BOOST_OUTCOME_TRY(auto const happened, decode_plain(stored));
             auto const* day = std::get_if<domain::click::settled>(&happened);
             if (day && day->key_id == key) return true;
             at = stored.version;
         }
-        if (page.size() < page_events) return false;
+        if (page.size() < rows_at_once) return false;
     }
 }
 
@@ -152,7 +152,7 @@ result<std::vector<detail_days>> days_beyond(eventlog::event_log& log, std::chro
     std::size_t days = 0;
     std::string after;
     while (days < days_at_once) {
-        BOOST_OUTCOME_TRY(auto const keys, log.list_keys(std::string{prefix}, after, page_events));
+        BOOST_OUTCOME_TRY(auto const keys, log.list_keys(std::string{prefix}, after, rows_at_once));
         for (auto const& key : keys) {
             after = key.subject;
             std::string_view const rest = std::string_view{key.subject}.substr(prefix.size());
@@ -168,7 +168,7 @@ result<std::vector<detail_days>> days_beyond(eventlog::event_log& log, std::chro
             else
                 found.push_back({domain::workspace_id{*workspace}, text, text});
         }
-        if (keys.size() < page_events) break;
+        if (keys.size() < rows_at_once) break;
     }
     return found;
 }
@@ -211,7 +211,7 @@ result<details_outcome> click_details::erase(detail_days const& which, erase_det
     request.streams.push_back({is_ordered ? how.stream : domain::erasure_stream_of(eventlog::new_uuid_v7()),
                                eventlog::expected_version::exactly(is_ordered ? 1 : 0),
                                {body_of(what, which.workspace_id)}});
-    BOOST_OUTCOME_TRY(auto const outcome, submit(committer_, std::move(request)).get());
+    BOOST_OUTCOME_TRY(auto const outcome, start_append(committer_, std::move(request)).get());
     // Otherwise another process was first, and says so in the log.
     if (auto const* written = std::get_if<eventlog::appended>(&outcome))
         done.position = written->last_position;
@@ -292,7 +292,7 @@ result<void> click_details::append_settled(domain::workspace_id const& workspace
             eventlog::append_request request;
             request.streams.push_back(
                 {stream, eventlog::expected_version::exactly(at), {body_of(days[i], workspace)}});
-            answers.push_back(submit(committer_, std::move(request)));
+            answers.push_back(start_append(committer_, std::move(request)));
         }
         bool was_overtaken = false;
         for (auto& answer : answers) {

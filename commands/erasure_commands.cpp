@@ -18,8 +18,6 @@ namespace {
 namespace erasure = domain::erasure;
 using eventlog::result;
 
-constexpr std::size_t page_events = 1'000;
-
 /// What the log knows of a person.
 struct traces {
     std::vector<domain::uuid> key_ids;
@@ -60,7 +58,6 @@ result<traces> find_traces(pipeline const& with, person const& who) {
     };
     eventlog::read_query query;
     query.types = {"user.invited", "user.joined", "workspace.created"};
-    query.limit = page_events;
     for (;;) {
         BOOST_OUTCOME_TRY(auto const page, with.facts.log().read(query));
         for (auto const& stored : page.events) {

@@ -17,7 +17,7 @@ namespace {
 using domain::refusal;
 using domain::refusal_code;
 
-constexpr int tries_max = 5;
+constexpr int decision_tries_max = 5;
 /// After so many commands of a bulk, others on the same thread get their turn.
 constexpr std::size_t commands_between_yields = 16;
 
@@ -128,7 +128,7 @@ awaitable<planned> execution::decide(attempt& on, admitted const& command) {
 
 awaitable<command_outcome> execution::run_admitted(admitted const& command) {
     attempt on{with_, command.request().name, command.from()};
-    for (int tries = 0; tries < tries_max; ++tries) {
+    for (int tries = 0; tries < decision_tries_max; ++tries) {
         planned decided = co_await decide(on, command);
         if (auto* failed = std::get_if<eventlog::failure>(&decided)) co_return std::move(*failed);
         if (auto* no = std::get_if<refusal>(&decided)) {
@@ -303,7 +303,7 @@ awaitable<std::vector<command_outcome>> execution::run_bulk(std::vector<command_
             bool const is_early = outcomes[one.index] && next.has_earlier(one.index) &&
                                   std::holds_alternative<refusal>(*outcomes[one.index]);
             if (outcomes[one.index] && !is_early) continue;
-            if (++one.tries == tries_max) {
+            if (++one.tries == decision_tries_max) {
                 if (!is_early) outcomes[one.index] = too_many_conflicts();
             } else {
                 outcomes[one.index].reset();

@@ -18,7 +18,7 @@ constexpr auto admin = domain::scope::admin;
 constexpr std::array descriptions = {LINKLEDGER_COMMANDS(LINKLEDGER_COMMAND_DESCRIPTION)};
 #undef LINKLEDGER_COMMAND_DESCRIPTION
 
-using reading = std::variant<any_input, domain::refusal>;
+using input_or_refusal = std::variant<any_input, domain::refusal>;
 
 /// A key that a client made up may be as long as its body; an answer repeats the start of it.
 std::string shown(std::string path) {
@@ -41,7 +41,7 @@ domain::refusal refusal_of(std::vector<json::read_error> const& errors) {
 }
 
 template <typename Input>
-reading read_input(json::bj::value const& from) {
+input_or_refusal read_input(json::bj::value const& from) {
     Input input{};
     std::vector<json::read_error> errors;
     if (!json::read(from, input, {}, json::unknown_fields::refuse, errors)) return refusal_of(errors);
@@ -50,7 +50,7 @@ reading read_input(json::bj::value const& from) {
 
 struct reader {
     std::string_view command;
-    reading (*read)(json::bj::value const&);
+    input_or_refusal (*read)(json::bj::value const&);
 };
 #define LINKLEDGER_COMMAND_READER(NAME, INPUT, RESULT, SCOPE, SUMMARY) reader{#NAME, &read_input<INPUT>},
 constexpr std::array readers = {LINKLEDGER_COMMANDS(LINKLEDGER_COMMAND_READER)};
@@ -73,7 +73,7 @@ std::variant<parsed_input, domain::refusal> parse_input(std::string_view command
     auto const value = json::parse(data, error, &memory);
     if (!value)
         return domain::refusal{domain::refusal_code::invalid_input, "The data is no valid JSON: " + error};
-    reading read = entry->read(*value);
+    input_or_refusal read = entry->read(*value);
     if (auto* no = std::get_if<domain::refusal>(&read)) return std::move(*no);
     return parsed_input{std::get<any_input>(std::move(read)), json::bj::serialize(*value)};
 }

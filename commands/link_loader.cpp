@@ -12,9 +12,9 @@ namespace linkledger::commands {
 
 namespace {
 
-constexpr std::size_t page_events = 1'000;
+constexpr std::size_t stream_page_events = 1'000;
 /// A code that changes hands between two reads is looked up again, so many times.
-constexpr int tries_max = 5;
+constexpr int lookups_max = 5;
 
 std::optional<domain::link_id> link_of_stream(std::string_view stream) {
     constexpr std::string_view prefix = "link-";
@@ -26,14 +26,15 @@ std::optional<domain::link_id> link_of_stream(std::string_view stream) {
 
 /// Calls `use(stored)`, which gives a result<void>, for each event of a stream.
 template <typename Use>
-eventlog::result<void> for_each_event(eventlog::event_log& log, std::string const& stream, Use const& use) {
+eventlog::result<void> for_each_stream_event(eventlog::event_log& log, std::string const& stream,
+                                             Use const& use) {
     for (eventlog::version after = 0;;) {
-        BOOST_OUTCOME_TRY(auto const events, log.read_stream(stream, after, page_events));
+        BOOST_OUTCOME_TRY(auto const events, log.read_stream(stream, after, stream_page_events));
         for (auto const& stored : events) {
             BOOST_OUTCOME_TRY(use(stored));
             after = stored.version;
         }
-        if (events.size() < page_events) return boost::outcome_v2::success();
+        if (events.size() < stream_page_events) return boost::outcome_v2::success();
     }
 }
 
@@ -62,7 +63,7 @@ eventlog::result<found_link> link_loader::load(std::string const& short_code) {
         if (auto found = load_from_edge(short_code)) return *std::move(found);
     }
     auto const key = domain::short_code_key(std::nullopt, short_code);
-    for (int tries = 0; tries < tries_max; ++tries) {
+    for (int lookups = 0; lookups < lookups_max; ++lookups) {
         auto const before = table_.begin_load(short_code);
         BOOST_OUTCOME_TRY(auto const owner,
                           log_.claim_owner(std::string(domain::claim_scope::short_code), key));
@@ -99,7 +100,7 @@ eventlog::result<link_settings> link_loader::read_settings(domain::link_id const
         settings.version = stored.version;
         return boost::outcome_v2::success();
     };
-    BOOST_OUTCOME_TRY(for_each_event(log_, stream_of(id), fold));
+    BOOST_OUTCOME_TRY(for_each_stream_event(log_, stream_of(id), fold));
     return settings;
 }
 
@@ -126,7 +127,7 @@ eventlog::result<std::optional<std::string>> link_loader::password_hash(domain::
         state = domain::link::evolve(std::move(state), event);
         return boost::outcome_v2::success();
     };
-    BOOST_OUTCOME_TRY(for_each_event(log_, stream_of(id), fold));
+    BOOST_OUTCOME_TRY(for_each_stream_event(log_, stream_of(id), fold));
     return state.password_hash;
 }
 

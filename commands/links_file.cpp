@@ -48,7 +48,7 @@ link_settings read_link(sql::row const& r) {
     return link;
 }
 
-sql::sqlite_options reading() {
+sql::sqlite_options read_only() {
     sql::sqlite_options how;
     how.read_only = true;
     return how;
@@ -113,7 +113,7 @@ eventlog::result<void> write_links(std::string const& path, links_file_head cons
 eventlog::result<links_file_summary> look_at_links(std::string const& path) {
     if (!std::filesystem::exists(path)) return unusable(path, "there is none");
     try {
-        auto const from = sql::open_sqlite(path, reading());
+        auto const from = sql::open_sqlite(path, read_only());
         auto const links =
             from->query_one("SELECT count(*) FROM links", {}, [](sql::row const& r) { return r.integer(0); });
         return links_file_summary{read_head(*from), static_cast<std::size_t>(links.value_or(0))};
@@ -125,7 +125,7 @@ eventlog::result<links_file_summary> look_at_links(std::string const& path) {
 eventlog::result<links_file_head> read_links(std::string const& path, link_table& into) {
     if (!std::filesystem::exists(path)) return unusable(path, "there is none");
     try {
-        auto const from = sql::open_sqlite(path, reading());
+        auto const from = sql::open_sqlite(path, read_only());
         auto const head = read_head(*from);
         from->query(
             "SELECT link_id, workspace_id, version, short_code, url, disabled, deleted, has_password, "

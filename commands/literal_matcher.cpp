@@ -7,7 +7,7 @@ namespace linkledger::commands {
 
 namespace {
 
-constexpr std::uint8_t fold(char c) {
+constexpr std::uint8_t fold_case(char c) {
     auto const byte = static_cast<std::uint8_t>(c);
     return byte >= 'A' && byte <= 'Z' ? static_cast<std::uint8_t>(byte + 32) : byte;
 }
@@ -38,7 +38,7 @@ literal_matcher::node literal_matcher::add_node() {
 void literal_matcher::insert(std::string_view literal, int index) {
     node at = 0;
     for (char const c : literal) {
-        auto const letter = letter_of_[fold(c)];
+        auto const letter = letter_of_[fold_case(c)];
         node to = next(at, letter);
         if (to == 0) {
             to = add_node();

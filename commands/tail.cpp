@@ -14,7 +14,6 @@ constexpr auto wait_max = 200ms;            ///< Bounds the time that `stop` tak
 constexpr auto pause_between_reads = 20ms;  ///< Under a stream of clicks: reads per second, not per click.
 constexpr auto pause_after_failure = 100ms;
 constexpr auto history_check_interval = 2s;
-constexpr std::size_t page_events = 1'000;
 
 }  // namespace
 
@@ -72,14 +71,13 @@ bool tail::follow_once() {
     if (stopping_) return true;
     eventlog::read_query query;
     query.after = position();
-    query.limit = page_events;
     query.excluded_types = {std::string{domain::event_traits<domain::click::clicked>::type_name}};
     auto page = log_.read(query);
     if (!page) return false;
     for (auto const& event : page.assume_value().events) handlers_.on_event(event);
     position_.store(std::max(position(), page.assume_value().scanned_to), std::memory_order_release);
     note_contact();
-    bool const is_at_the_end = page.assume_value().events.size() < page_events;
+    bool const is_at_the_end = page.assume_value().events.size() < query.limit;
     if (more && is_at_the_end) std::this_thread::sleep_for(pause_between_reads);
     return true;
 }

@@ -34,7 +34,7 @@ build_row read_row(sql::row const& r) {
     return row;
 }
 
-std::vector<std::string> columns_of(sql::connection& in, std::string const& table) {
+std::vector<std::string> describe_columns(sql::connection& in, std::string const& table) {
     auto const text =
         in.dialect() == sql::dialect::sqlite
             ? "SELECT name || ' ' || type || ' ' || \"notnull\" FROM pragma_table_info($1) ORDER BY name"
@@ -79,7 +79,7 @@ std::string fingerprint_of(projection const& of, sql::connection& tables) {
     std::string text;
     for (auto const table : of.tables()) {
         text += "table " + std::string{table} + "\n";
-        for (auto const& column : columns_of(tables, std::string{table})) text += "  " + column + "\n";
+        for (auto const& column : describe_columns(tables, std::string{table})) text += "  " + column + "\n";
     }
     std::set<std::string> types;
     for (auto const type : of.event_types()) types.emplace(type);

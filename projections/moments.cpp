@@ -10,7 +10,7 @@ using eventlog::recorded_event;
 using eventlog::result;
 using eventlog::version;
 
-constexpr std::size_t page_events = 1'000;
+constexpr std::size_t stream_page_events = 1'000;
 constexpr version cut_page = 64;
 
 }  // namespace
@@ -33,10 +33,10 @@ result<std::vector<recorded_event>> read_until(eventlog::event_log& log, std::st
     std::vector<recorded_event> events;
     for (;;) {
         auto const after = events.empty() ? 0 : events.back().version;
-        BOOST_OUTCOME_TRY(auto page, log.read_stream(stream, after, page_events));
+        BOOST_OUTCOME_TRY(auto page, log.read_stream(stream, after, stream_page_events));
         auto const end = std::find_if(page.begin(), page.end(),
                                       [&](recorded_event const& event) { return !includes(at, event); });
-        bool const more = end == page.end() && page.size() == page_events;
+        bool const more = end == page.end() && page.size() == stream_page_events;
         std::move(page.begin(), end, std::back_inserter(events));
         if (!more) return events;
     }

@@ -22,7 +22,7 @@ using eventlog::recorded_event;
 using eventlog::result;
 
 constexpr std::size_t differences_max = 1'000;
-constexpr std::size_t page_events = 4'000;
+constexpr std::size_t log_page_events = 4'000;
 
 struct link_totals {
     std::int64_t total = 0;
@@ -231,7 +231,7 @@ result<read_model_report> check_read_models(eventlog::event_log& log, eventlog::
     comparison both{keys, store};
     eventlog::read_query query;
     query.until = both.until();
-    query.limit = page_events;
+    query.limit = log_page_events;
     while (query.after < query.until) {
         BOOST_OUTCOME_TRY(auto const page, log.read(query));
         for (recorded_event const& event : page.events) {

@@ -5,7 +5,7 @@
 namespace linkledger::projections {
 namespace {
 
-constexpr std::chrono::seconds patience{5};
+constexpr std::chrono::seconds connection_wait_max{5};
 
 }  // namespace
 
@@ -47,7 +47,7 @@ void reader_pool::read(std::function<void(sql::connection&)> const& work) {
 
 std::unique_ptr<sql::connection> reader_pool::take() {
     std::unique_lock lock{mutex_};
-    if (!freed_.wait_for(lock, patience, [&] { return lent_ < connections_max_; }))
+    if (!freed_.wait_for(lock, connection_wait_max, [&] { return lent_ < connections_max_; }))
         throw sql::error{sql::error::kind::timeout, "all reading connections are in use"};
     ++lent_;
     if (!idle_.empty()) {

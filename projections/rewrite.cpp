@@ -14,7 +14,7 @@ namespace {
 
 constexpr std::chrono::hours rewriting_max{12};
 constexpr std::chrono::minutes others_max{1};
-constexpr std::chrono::milliseconds pause{20};
+constexpr std::chrono::milliseconds checkpoint_retry_pause{20};
 
 /// While another connection is at a checkpoint SQLite does not wait, but says that it is busy; what the rows
 /// were is in the WAL until this is done.
@@ -26,7 +26,7 @@ void empty_wal(sql::connection& file, std::string const& path) {
         if (!busy.value_or(true)) return;
         if (std::chrono::steady_clock::now() >= until)
             throw sql::error{sql::error::kind::timeout, "the WAL of " + path + " is in use all the time"};
-        std::this_thread::sleep_for(pause);
+        std::this_thread::sleep_for(checkpoint_retry_pause);
     }
 }
 

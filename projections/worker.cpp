@@ -13,7 +13,7 @@ namespace {
 
 using eventlog::position;
 
-constexpr std::chrono::milliseconds patience{250};
+constexpr std::chrono::milliseconds page_wait_max{250};
 /// For the others that are at the head of the log.
 constexpr std::chrono::milliseconds turn_wait_max{20};
 /// Of a projection that is behind, in one batch.
@@ -217,7 +217,7 @@ bool worker::is_full(feed_page const& page) const {
 worker::page_list worker::next_pages() {
     page_list pages;
     auto after = at_.position;
-    for (auto wait = patience; pages.size() < pages_at_once_max; wait = std::chrono::milliseconds{0}) {
+    for (auto wait = page_wait_max; pages.size() < pages_at_once_max; wait = std::chrono::milliseconds{0}) {
         auto page = value_or_throw(around_.feed.next(number_, after, wait));
         if (!page) break;
         after = page->until;

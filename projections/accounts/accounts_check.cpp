@@ -1,6 +1,7 @@
 #include "projections/accounts/accounts_check.h"
 
 #include "eventlog/codec.h"
+#include "projections/accounts/accounts_projection.h"
 #include "projections/sql_text.h"
 
 #include <algorithm>
@@ -11,14 +12,9 @@ namespace {
 
 namespace ev = domain;
 
-constexpr std::array<std::string_view, 9> types{"workspace.created",   "workspace.renamed", "user.joined",
-                                                "member.role_changed", "member.removed",    "user.registered",
-                                                "api_key.issued",      "api_key.revoked",   "person.erased"};
-
-std::string_view name_of(domain::role role) {
-    constexpr std::array<std::string_view, 4> names{"viewer", "member", "admin", "owner"};
-    return names[static_cast<std::size_t>(role)];
-}
+constexpr std::array<std::string_view, 9> compared_types{
+    "workspace.created", "workspace.renamed", "user.joined",     "member.role_changed", "member.removed",
+    "user.registered",   "api_key.issued",    "api_key.revoked", "person.erased"};
 
 std::string member_key(ev::workspace_id const& workspace, ev::user_id const& user) {
     return to_string(workspace) + " user " + to_string(user);
@@ -45,7 +41,8 @@ accounts_check::accounts_check(read_store& store) {
 }
 
 eventlog::result<void> accounts_check::fold(eventlog::recorded_event const& event) {
-    bool const is_read = std::find(types.begin(), types.end(), event.body.type) != types.end();
+    bool const is_read =
+        std::find(compared_types.begin(), compared_types.end(), event.body.type) != compared_types.end();
     if (!is_read || event.position > at_) return boost::outcome_v2::success();
     BOOST_OUTCOME_TRY(auto const happened, eventlog::decode(event.body.type, event.body.schema_version,
                                                             event.body.data, std::nullopt));

@@ -61,10 +61,6 @@ void accounts_projection::apply(event_batch batch, sql::connection& transaction)
     write(effects, transaction);
 }
 
-namespace {
-
-// ---- Folding --------------------------------------------------------------------------------------------
-
 std::string name_of(domain::role role) {
     switch (role) {
         case domain::role::viewer:
@@ -78,6 +74,10 @@ std::string name_of(domain::role role) {
     }
     return "viewer";
 }
+
+namespace {
+
+// ---- Folding --------------------------------------------------------------------------------------------
 
 std::string json_of(std::vector<domain::scope> const& scopes) {
     std::string text = "[";

@@ -1,9 +1,15 @@
 #pragma once
 // Folds users, workspaces, members, invitations and API keys into their tables.
 
+#include "domain/access.h"
 #include "projections/projection.h"
 
+#include <string>
+
 namespace linkledger::projections::accounts {
+
+/// A role as the tables have it.
+[[nodiscard]] std::string name_of(domain::role role);
 
 class accounts_projection final : public projection {
 public:

@@ -24,13 +24,13 @@ using eventlog::result;
 enum kind : unsigned char { an_event = 1, counts = 2, a_settled_day = 3, a_visitor = 9 };
 
 constexpr std::size_t rows_at_once = 10'000;
-constexpr std::size_t hash_characters = 32;
+constexpr std::size_t visitor_characters = 32;
 
 // ---- Spreading ------------------------------------------------------------------------------------------
 
 /// A visitor's 32 hexadecimal characters as 16 bytes. False for another text, such as that of an old version.
 bool parse_hash(std::string_view text, std::array<unsigned char, 16>& into) {
-    if (text.size() != hash_characters) return false;
+    if (text.size() != visitor_characters) return false;
     auto const digit = [](char c) {
         return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
     };

@@ -14,7 +14,7 @@ namespace {
 using eventlog::position;
 
 constexpr position everything = std::numeric_limits<position>::max();
-constexpr std::chrono::milliseconds look_pause{5};
+constexpr std::chrono::milliseconds cap_look_pause{5};
 
 /// A log that seems to end where it is told to.
 class capped_source final : public event_source {
@@ -30,7 +30,7 @@ public:
     }
     bool wait_beyond(position after, std::chrono::milliseconds deadline) override {
         if (after < cap) return behind_.wait_beyond(after, deadline);
-        std::this_thread::sleep_for(std::min(deadline, look_pause));
+        std::this_thread::sleep_for(std::min(deadline, cap_look_pause));
         return false;
     }
 
@@ -102,7 +102,7 @@ position feeding::settle(std::atomic<bool> const& stop) const {
     // A page that was read before it was held may still be applied; then it stands further on.
     for (auto last = position();;) {
         if (stop) throw rebuild_interrupted{};
-        sleep_unless(stop, look_pause * 10);
+        sleep_unless(stop, cap_look_pause * 10);
         auto const now = position();
         auto const known = state_->works.known_status();
         bool const stands =

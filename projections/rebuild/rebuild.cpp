@@ -21,7 +21,7 @@ namespace {
 
 using eventlog::position;
 
-constexpr std::chrono::milliseconds look_pause{20};
+constexpr std::chrono::milliseconds catch_up_look_pause{20};
 /// Nearer to the head than this, what is left is applied within the next moment.
 constexpr position near_enough = 500;
 
@@ -221,7 +221,7 @@ private:
             head = head_now().last;
             if (head - before <= near_enough) break;
             if (auto const trouble = fed.trouble()) meter_->note_trouble(*trouble);
-            sleep_unless(stop_, look_pause);
+            sleep_unless(stop_, catch_up_look_pause);
             meter_->set_done(fed.position());
             if (options_.rate_max > 0) fed.hold_at(fed.position());
             speed.spend(fed.position() - before, stop_);
@@ -242,7 +242,7 @@ private:
             auto const at = load_checkpoint(*live, options_.name, live_.version).position;
             if (at < held) {
                 meter_->note_trouble(fmt::format("the live version is at {}, the new one at {}", at, held));
-                sleep_unless(stop_, look_pause);
+                sleep_unless(stop_, catch_up_look_pause);
                 continue;
             }
             fed.hold_at(at);

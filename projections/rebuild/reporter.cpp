@@ -9,7 +9,7 @@
 namespace linkledger::projections {
 namespace {
 
-constexpr std::chrono::milliseconds pause{500};
+constexpr std::chrono::milliseconds report_pause{500};
 constexpr int measure_disk_every = 4;
 
 }  // namespace
@@ -35,7 +35,7 @@ void reporter::run() {
         lock.unlock();
         report(count % measure_disk_every == 0);
         lock.lock();
-        wake_.wait_for(lock, pause, [&] { return over_; });
+        wake_.wait_for(lock, report_pause, [&] { return over_; });
     }
     lock.unlock();
     report(true);

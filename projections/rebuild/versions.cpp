@@ -19,7 +19,7 @@ using clock = std::chrono::steady_clock;
 constexpr std::chrono::seconds switch_patience{20};
 /// How long the live version's checkpoint is held still for the other to come up to it.
 constexpr std::chrono::milliseconds hold{500};
-constexpr std::chrono::milliseconds look_pause{10};
+constexpr std::chrono::milliseconds version_look_pause{10};
 /// Runners look at the versions every half second.
 constexpr std::chrono::seconds let_go_patience{30};
 
@@ -67,7 +67,7 @@ bool try_switch(read_store& store, sql::connection& control, std::string const& 
     auto const position = position_of(*live, name, from);
     for (auto const until = clock::now() + hold; position_of(*fresh, name, to) < position;) {
         if (clock::now() >= until) return false;
-        std::this_thread::sleep_for(look_pause);
+        std::this_thread::sleep_for(version_look_pause);
     }
     make_live(control, name, to);
     return true;
@@ -88,7 +88,7 @@ void switch_locked(read_store& store, sql::connection& control, std::string cons
     if (live == rows.end()) return make_live(control, name, to);
     for (auto const until = clock::now() + switch_patience; clock::now() < until;) {
         if (try_switch(store, control, name, live->build, to)) return;
-        std::this_thread::sleep_for(look_pause * 10);
+        std::this_thread::sleep_for(version_look_pause * 10);
     }
     throw version_refused{
         fmt::format("version {} of {} is behind version {}, which is live, and does not come up to it; is it "
@@ -123,7 +123,7 @@ void drop_version(read_store& store, std::span<std::unique_ptr<projection> const
     std::unique_ptr<writer_lock> alone;
     for (auto const until = clock::now() + let_go_patience; !alone && clock::now() < until;) {
         alone = store.try_lock(name, which, *tables);
-        if (!alone) std::this_thread::sleep_for(look_pause * 10);
+        if (!alone) std::this_thread::sleep_for(version_look_pause * 10);
     }
     if (!alone)
         throw version_refused{

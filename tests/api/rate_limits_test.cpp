@@ -76,7 +76,7 @@ TEST(RateLimits, RememberBoundedlyManyAddresses) {
     EXPECT_LE(limits.stats().counted, 1'100u);
 }
 
-redis::client_options client_of(test::redis_server const& server) {
+redis::client_options client_options_of(test::redis_server const& server) {
     redis::client_options options;
     options.connect = server.options();
     options.check_pause = 20ms;
@@ -85,7 +85,7 @@ redis::client_options client_of(test::redis_server const& server) {
 
 TEST(RateLimits, AreSharedThroughRedisWithoutWaitingForIt) {
     test::redis_server server;
-    redis::client redis{client_of(server)};
+    redis::client redis{client_options_of(server)};
     rate_limits first{three_of_each(), &redis};
     rate_limits second{three_of_each(), &redis};
     EXPECT_TRUE(first.count_key("shared").allowed);

@@ -5,6 +5,7 @@
 #include "paths.h"
 #include "projections/read_store.h"
 #include "tests/cli/served.h"
+#include "tests/support/read_file.h"
 
 #include <gmock/gmock.h>
 
@@ -25,11 +26,6 @@ using testing::HasSubstr;
 void write_file(fs::path const& path, std::string const& bytes) {
     fs::create_directories(path.parent_path());
     std::ofstream{path, std::ios::binary} << bytes;
-}
-
-std::string read_file(fs::path const& path) {
-    std::ifstream file{path, std::ios::binary};
-    return {std::istreambuf_iterator<char>{file}, {}};
 }
 
 /// Go's verifier, built once; empty where there is no Go.

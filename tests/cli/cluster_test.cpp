@@ -1,28 +1,18 @@
 // Several processes on one log: relays, projectors, an API process, and what happens when one is killed.
 #include "paths.h"
 #include "tests/cli/served.h"
+#include "tests/support/eventually.h"
 #include "tests/support/nats_server.h"
 
 #include <gmock/gmock.h>
 
 #include <csignal>
-#include <functional>
-#include <thread>
 
 namespace linkledger::test {
 namespace {
 
 using namespace std::chrono_literals;
 using testing::HasSubstr;
-
-bool eventually(std::function<bool()> const& holds) {
-    auto const deadline = std::chrono::steady_clock::now() + 60s;
-    while (!holds()) {
-        if (std::chrono::steady_clock::now() > deadline) return false;
-        std::this_thread::sleep_for(20ms);
-    }
-    return true;
-}
 
 /// `linkledger ARGUMENTS…` in the background, once it has said that it runs.
 std::unique_ptr<process> start(std::vector<std::string> arguments, variables const& environment) {

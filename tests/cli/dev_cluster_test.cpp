@@ -2,6 +2,7 @@
 
 #include "paths.h"
 #include "tests/cli/served.h"
+#include "tests/support/read_file.h"
 #include "tests/support/temp_folder.h"
 
 #include <gmock/gmock.h>
@@ -11,8 +12,6 @@
 #include <chrono>
 #include <csignal>
 #include <filesystem>
-#include <fstream>
-#include <iterator>
 #include <thread>
 
 namespace linkledger::test {
@@ -55,8 +54,7 @@ public:
     [[nodiscard]] std::vector<std::string> processes() const {
         std::vector<std::string> found;
         for (auto const& entry : fs::directory_iterator{"/proc"}) {
-            std::ifstream file{entry.path() / "environ", std::ios::binary};
-            std::string const text{std::istreambuf_iterator<char>{file}, {}};
+            auto const text = read_file(entry.path() / "environ");
             if (text.find(marker_) != std::string::npos) found.push_back(entry.path().filename().string());
         }
         return found;

@@ -7,13 +7,13 @@
 #include "tests/cli/served.h"
 #include "tests/support/nats_server.h"
 #include "tests/support/postgres_server.h"
+#include "tests/support/read_file.h"
 
 #include <gmock/gmock.h>
 #include <pqxx/pqxx>
 
 #include <csignal>
 #include <filesystem>
-#include <fstream>
 #include <thread>
 
 namespace linkledger::test {
@@ -23,11 +23,6 @@ namespace fs = std::filesystem;
 namespace merkle = eventlog::merkle;
 using testing::HasSubstr;
 using testing::IsEmpty;
-
-std::string read_file(fs::path const& path) {
-    std::ifstream file{path, std::ios::binary};
-    return {std::istreambuf_iterator<char>{file}, {}};
-}
 
 /// Files below a folder that hold the text, in any case that matters here: as it is. A server that runs
 /// removes files meanwhile; then all are looked at again.

@@ -2,11 +2,11 @@
 
 #include "paths.h"
 #include "tests/cli/served.h"
+#include "tests/support/read_file.h"
 
 #include <gmock/gmock.h>
 
 #include <csignal>
-#include <fstream>
 #include <sstream>
 #include <thread>
 
@@ -14,8 +14,8 @@ namespace linkledger::test {
 
 namespace {
 
-/// The lines that show a command, without the values that are kept in variables.
-std::vector<std::string> commands_in(std::string const& text) {
+/// The lines that show a call of curl.
+std::vector<std::string> curl_commands_in(std::string const& text) {
     std::vector<std::string> commands;
     std::istringstream lines{text};
     for (std::string line; std::getline(lines, line);)
@@ -54,12 +54,9 @@ TEST(FirstSession, StandsInTheReadmeAsItRuns) {
     process script{{LINKLEDGER_SOURCE_DIR "/docs/first_session.sh",
                     "http://127.0.0.1:" + std::to_string(server.port()), at.key()},
                    {}};
-    auto const shown = commands_in(script.wait().out);
-    std::ifstream file{LINKLEDGER_SOURCE_DIR "/README.md"};
-    std::stringstream readme;
-    readme << file.rdbuf();
+    auto const shown = curl_commands_in(script.wait().out);
     EXPECT_FALSE(shown.empty());
-    EXPECT_EQ(commands_in(readme.str()), shown);
+    EXPECT_EQ(curl_commands_in(read_file(LINKLEDGER_SOURCE_DIR "/README.md")), shown);
 }
 
 TEST_P(FirstSession, PrintsTheFirstAdminKeyOnceWhenNoneIsGiven) {

@@ -3,6 +3,7 @@
 #include "paths.h"
 #include "tests/cli/served.h"
 #include "tests/support/nats_server.h"
+#include "tests/support/read_file.h"
 #include "tests/support/redis_server.h"
 
 #include <gmock/gmock.h>
@@ -11,8 +12,6 @@
 
 #include <algorithm>
 #include <chrono>
-#include <fstream>
-#include <iterator>
 #include <set>
 #include <sstream>
 #include <thread>
@@ -84,8 +83,7 @@ std::set<std::string> names_in_expression(std::string const& expression) {
 }
 
 std::vector<std::string> expressions_of_dashboard() {
-    std::ifstream file{folder + "dashboard.json"};
-    std::string const text{std::istreambuf_iterator<char>{file}, {}};
+    auto const text = read_file(folder + "dashboard.json");
     std::vector<std::string> all;
     auto const dashboard = boost::json::parse(text);
     for (auto const& panel : dashboard.at("panels").as_array()) {
@@ -127,8 +125,7 @@ TEST(Operations, EveryRuleSaysHowBadItIsAndWhatItMeans) {
 }
 
 TEST(Operations, TheDashboardsPanelsHaveIdsOfTheirOwnAndPlacesThatDoNotOverlap) {
-    std::ifstream file{folder + "dashboard.json"};
-    std::string const text{std::istreambuf_iterator<char>{file}, {}};
+    auto const text = read_file(folder + "dashboard.json");
     auto const dashboard = boost::json::parse(text);
     std::set<std::int64_t> ids;
     std::set<std::pair<std::int64_t, std::int64_t>> taken;

@@ -1,6 +1,7 @@
 // Real-time counters as a cluster serves them: API and projector processes, NATS and Redis, and what is lost.
 #include "paths.h"
 #include "tests/cli/served.h"
+#include "tests/support/eventually.h"
 #include "tests/support/nats_server.h"
 #include "tests/support/redis_server.h"
 
@@ -8,7 +9,6 @@
 
 #include <atomic>
 #include <csignal>
-#include <functional>
 #include <thread>
 
 namespace linkledger::test {
@@ -17,15 +17,6 @@ namespace {
 using namespace std::chrono_literals;
 using testing::HasSubstr;
 using testing::Not;
-
-bool eventually(std::function<bool()> const& holds) {
-    auto const deadline = std::chrono::steady_clock::now() + 60s;
-    while (!holds()) {
-        if (std::chrono::steady_clock::now() > deadline) return false;
-        std::this_thread::sleep_for(20ms);
-    }
-    return true;
-}
 
 std::unique_ptr<process> start_projector(variables const& environment) {
     auto made =

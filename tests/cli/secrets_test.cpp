@@ -2,24 +2,16 @@
 // them.
 
 #include "tests/cli/served.h"
+#include "tests/support/read_file.h"
 
 #include <gtest/gtest.h>
 
 #include <filesystem>
-#include <fstream>
-#include <sstream>
 
 namespace linkledger::test {
 namespace {
 
 namespace fs = std::filesystem;
-
-std::string contents(fs::path const& path) {
-    std::ifstream file{path, std::ios::binary};
-    std::ostringstream text;
-    text << file.rdbuf();
-    return std::move(text).str();
-}
 
 class Secrets : public OnBothBackends {
 protected:
@@ -122,7 +114,8 @@ TEST_P(Secrets, StandInNoLogErrorMetricOrFile) {
     expect_none_in(metrics_, "the metrics");
     // On SQLite the log and the read models are files of this folder, write-ahead logs included.
     for (auto const& entry : fs::recursive_directory_iterator{at_.folder().path()})
-        if (entry.is_regular_file()) expect_none_in(contents(entry.path()), entry.path().filename().string());
+        if (entry.is_regular_file())
+            expect_none_in(read_file(entry.path()), entry.path().filename().string());
 }
 
 LINKLEDGER_ON_BOTH_BACKENDS(Secrets);

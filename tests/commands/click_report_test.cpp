@@ -9,7 +9,7 @@
 namespace linkledger::commands {
 namespace {
 
-using test::click_path;
+using testing::click_path;
 using namespace std::chrono_literals;
 using prepared = std::variant<prepared_click, domain::refusal, eventlog::failure>;
 

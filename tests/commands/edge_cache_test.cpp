@@ -25,7 +25,7 @@ bool comes_true(std::function<bool()> const& what) {
 
 class EdgeCache : public ::testing::Test {
 protected:
-    ::linkledger::test::redis_server server_;
+    test::redis_server server_;
     redis::client redis_{client_options()};
     std::unique_ptr<eventlog::event_log> log_ = eventlog::create_memory_log();
     std::unique_ptr<process> first_ = make_process();

@@ -13,7 +13,7 @@ namespace linkledger::commands {
 namespace {
 
 using namespace std::chrono_literals;
-using testing::HasSubstr;
+using ::testing::HasSubstr;
 
 link_settings some_link(std::string code) {
     link_settings made;
@@ -25,7 +25,7 @@ link_settings some_link(std::string code) {
     return made;
 }
 
-class LinksFile : public testing::Test {
+class LinksFile : public ::testing::Test {
 protected:
     [[nodiscard]] std::string path() const { return folder_.file("links.db"); }
 

@@ -27,7 +27,7 @@
 #include <utility>
 #include <vector>
 
-namespace linkledger::commands::test {
+namespace linkledger::commands::testing {
 
 /// A stored click, opened.
 struct seen_click {
@@ -177,4 +177,4 @@ inline std::string kind_of(visit_outcome const& outcome) {
     return std::string(domain::code_text(std::get<domain::refusal>(outcome).code));
 }
 
-}  // namespace linkledger::commands::test
+}  // namespace linkledger::commands::testing

@@ -13,8 +13,8 @@
 namespace linkledger::commands {
 namespace {
 
-using test::click_path;
-using test::kind_of;
+using testing::click_path;
+using testing::kind_of;
 using namespace std::chrono_literals;
 
 std::string const chrome =
@@ -42,7 +42,7 @@ TEST(Follow, RedirectsOnceTheClickIsInTheLog) {
 }
 
 TEST(Follow, WritesTheFactsOfTheVisit) {
-    test::click_path service;
+    testing::click_path service;
     auto const link = service.create("spring", [](domain::link::created& e) {
         e.utm_source = "newsletter";
         e.utm_medium = "email";
@@ -390,10 +390,10 @@ TEST(Follow, StoresOnlyTextThatCanBeReadBack) {
 }
 
 TEST(Follow, ResolvesThePlaceWhereADatabaseIsNamed) {
-    linkledger::test::temp_folder const folder;
+    test::temp_folder const folder;
     visits_options options;
     options.geoip_db = folder.file("city.mmdb");
-    linkledger::test::write_mmdb(options.geoip_db, {{"203.0.113.0/24", "NZ", "Otago", "Dunedin"}});
+    test::write_mmdb(options.geoip_db, {{"203.0.113.0/24", "NZ", "Otago", "Dunedin"}});
     click_path service(options);
     auto const link = service.create("spring");
     service.follow(visit_of("spring"));

@@ -25,9 +25,9 @@ void at_once(Work const& work) {
 
 /// A writer's batches; a conflict of transactions or a busy database is no excuse, but a lost outcome is sent
 /// again as the contract says.
-class producer {
+class batch_sender {
 public:
-    explicit producer(event_log& log) : log_(log) {}
+    explicit batch_sender(event_log& log) : log_(log) {}
 
     batch_outcome send(std::vector<append_request> appends) {
         append_batch const batch{id_, ++sequence_, std::move(appends)};
@@ -48,7 +48,7 @@ private:
 TEST_P(LogWriters, ShareOneGaplessOrder) {
     constexpr int batches = 25;
     at_once([&](int writer) {
-        producer from{log()};
+        batch_sender from{log()};
         for (int i = 0; i < batches; ++i) {
             from.send({to_stream("own-" + std::to_string(writer)), to_stream("shared"), to_stream("shared")});
         }
@@ -81,7 +81,7 @@ TEST_P(LogWriters, ShowAReaderNoGapWhileTheyWrite) {
         }
     }};
     at_once([&](int) {
-        producer from{log()};
+        batch_sender from{log()};
         for (int i = 0; i < 25; ++i) from.send({to_stream("a"), to_stream("b")});
     });
     done = true;
@@ -94,7 +94,7 @@ TEST_P(LogWriters, FillACapExactly) {
     constexpr version cap = 30;
     std::atomic<int> accepted = 0;
     at_once([&](int) {
-        producer from{log()};
+        batch_sender from{log()};
         for (int i = 0; i < 10; ++i) {
             auto const outcome = from.send({to_stream("clicks", expected_version::below(cap)),
                                             to_stream("clicks", expected_version::below(cap))});
@@ -111,7 +111,7 @@ TEST_P(LogWriters, WinAVersionOnce) {
     for (version round = 0; round < 10; ++round) {
         std::atomic<int> winners = 0;
         at_once([&](int) {
-            auto const outcome = producer{log()}.send({to_stream("a", expected_version::exactly(round))});
+            auto const outcome = batch_sender{log()}.send({to_stream("a", expected_version::exactly(round))});
             if (std::holds_alternative<appended>(outcome.outcomes.at(0))) ++winners;
         });
         EXPECT_EQ(winners, 1);
@@ -125,7 +125,7 @@ TEST_P(LogWriters, WinAClaimOnce) {
         std::atomic<int> winners = 0;
         at_once([&](int writer) {
             std::string const owner = "owner-" + std::to_string(writer) + '-' + std::to_string(round);
-            auto const outcome = producer{log()}.send({acquiring("slug", key, owner)});
+            auto const outcome = batch_sender{log()}.send({acquiring("slug", key, owner)});
             if (std::holds_alternative<appended>(outcome.outcomes.at(0))) ++winners;
         });
         EXPECT_EQ(winners, 1);
@@ -138,7 +138,7 @@ TEST_P(LogWriters, CarryOutARequestOnce) {
     at_once([&](int) {
         append_request request = to_stream("a");
         request.idempotency = entry("key", "body", "response");
-        auto const outcome = producer{log()}.send({request});
+        auto const outcome = batch_sender{log()}.send({request});
         if (std::holds_alternative<appended>(outcome.outcomes.at(0))) ++carried_out;
     });
     EXPECT_EQ(carried_out, 1);
@@ -147,7 +147,7 @@ TEST_P(LogWriters, CarryOutARequestOnce) {
 
 TEST_P(LogWriters, DoNotBlockEachOtherByTheOrderOfTheirStreams) {
     at_once([&](int writer) {
-        producer from{log()};
+        batch_sender from{log()};
         for (int i = 0; i < 25; ++i) {
             append_request request = to_stream(writer % 2 == 0 ? "a" : "b");
             request.streams.push_back({writer % 2 == 0 ? "b" : "a", expected_version::any(), {event()}});

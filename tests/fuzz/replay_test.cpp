@@ -3,14 +3,13 @@
 #include "tests/fuzz/targets.h"
 
 #include "paths.h"
+#include "tests/support/read_file.h"
 
 #include <gtest/gtest.h>
 
 #include <algorithm>
 #include <cstdio>
 #include <filesystem>
-#include <fstream>
-#include <sstream>
 #include <vector>
 
 namespace linkledger::fuzz {
@@ -27,13 +26,6 @@ std::vector<fs::path> inputs_below(fs::path const& folder) {
     return all;
 }
 
-std::string contents(fs::path const& path) {
-    std::ifstream file{path, std::ios::binary};
-    std::ostringstream text;
-    text << file.rdbuf();
-    return std::move(text).str();
-}
-
 class Corpus : public testing::TestWithParam<target> {};
 
 TEST_P(Corpus, RunsWithoutACrash) {
@@ -43,7 +35,7 @@ TEST_P(Corpus, RunsWithoutACrash) {
         for (auto const& path : inputs_below(root / kind / GetParam().name)) {
             std::fprintf(stderr, "%s\r",
                          path.filename().c_str());  // The last one named is the one that ended it.
-            GetParam().run(contents(path));
+            GetParam().run(test::read_file(path));
             ++seeds;
         }
     }

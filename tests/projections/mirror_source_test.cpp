@@ -6,10 +6,10 @@
 #include "eventlog/mirror/relay.h"
 #include "eventlog/mirror/stream.h"
 #include "tests/projections/read_models.h"
+#include "tests/support/eventually.h"
 #include "tests/support/nats_server.h"
 #include "tests/support/numbered_batches.h"
 
-#include <functional>
 #include <thread>
 
 namespace linkledger::projections {
@@ -18,24 +18,8 @@ namespace {
 namespace mirror = eventlog::mirror;
 using namespace std::chrono_literals;
 using eventlog::position;
-
-bool eventually(std::function<bool()> const& holds) {
-    auto const deadline = std::chrono::steady_clock::now() + 60s;
-    while (!holds()) {
-        if (std::chrono::steady_clock::now() > deadline) return false;
-        std::this_thread::sleep_for(5ms);
-    }
-    return true;
-}
-
-std::string first_difference(std::vector<std::string> const& a, std::vector<std::string> const& b) {
-    for (std::size_t i = 0; i < std::max(a.size(), b.size()); ++i) {
-        if (i >= a.size()) return "only in the second: " + b[i];
-        if (i >= b.size()) return "only in the first: " + a[i];
-        if (a[i] != b[i]) return a[i] + "\n" + b[i];
-    }
-    return "none";
-}
+using test::eventually;
+using test::first_difference;
 
 class MirrorSource : public testing::Test {
 protected:
@@ -90,7 +74,7 @@ protected:
         test::read_models expected{sql::dialect::sqlite};
         test::catch_up(log_, expected);
         for (auto const& name : projection_names()) {
-            EXPECT_EQ(first_difference(models_.dump(name), expected.dump(name)), "none") << name;
+            EXPECT_EQ(first_difference(models_.dump(name), expected.dump(name)), "") << name;
         }
     }
     /// Everything from `source` that the query lets through, page by page.

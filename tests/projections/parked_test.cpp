@@ -3,26 +3,17 @@
 #include "projections/checkpoint.h"
 #include "projections/links/links_queries.h"
 #include "tests/projections/read_models.h"
+#include "tests/support/eventually.h"
 
 #include <atomic>
-#include <functional>
-#include <thread>
 
 namespace linkledger::projections {
 namespace {
 
 using namespace std::chrono_literals;
+using test::eventually;
 using testing::IsEmpty;
 using testing::SizeIs;
-
-bool eventually(std::function<bool()> const& holds) {
-    auto const deadline = std::chrono::steady_clock::now() + 60s;
-    while (!holds()) {
-        if (std::chrono::steady_clock::now() > deadline) return false;
-        std::this_thread::sleep_for(10ms);
-    }
-    return true;
-}
 
 /// The links projection, which refuses one position while it is told to.
 class refusing final : public projection {

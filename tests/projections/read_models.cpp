@@ -123,6 +123,15 @@ std::vector<std::string> read_models::dump(std::string const& projection, projec
     return lines;
 }
 
+std::string first_difference(std::vector<std::string> const& a, std::vector<std::string> const& b) {
+    for (std::size_t i = 0; i < std::max(a.size(), b.size()); ++i) {
+        if (i >= a.size()) return "only in the second: " + b[i];
+        if (i >= b.size()) return "only in the first: " + a[i];
+        if (a[i] != b[i]) return a[i] + "\n" + b[i];
+    }
+    return "";
+}
+
 projections::runner_options quick_options() {
     projections::runner_options options;
     options.linger = std::chrono::milliseconds{0};

@@ -48,6 +48,10 @@ private:
     std::unique_ptr<projections::read_store> store_;
 };
 
+/// Of two dumps, the first lines that differ; empty: none do.
+[[nodiscard]] std::string first_difference(std::vector<std::string> const& a,
+                                           std::vector<std::string> const& b);
+
 /// A log in memory with a source for runners.
 struct told_log {
     std::unique_ptr<eventlog::event_log> log = eventlog::create_memory_log();

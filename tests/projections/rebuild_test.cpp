@@ -24,18 +24,10 @@ namespace linkledger::projections {
 namespace {
 
 using namespace std::chrono_literals;
+using test::first_difference;
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
-
-std::string first_difference(std::vector<std::string> const& a, std::vector<std::string> const& b) {
-    for (std::size_t i = 0; i < std::max(a.size(), b.size()); ++i) {
-        if (i >= a.size()) return "only in the second: " + b[i];
-        if (i >= b.size()) return "only in the first: " + a[i];
-        if (a[i] != b[i]) return a[i] + "\n" + b[i];
-    }
-    return "";
-}
 
 class Rebuild : public test::on_both_databases {
 protected:

@@ -5,6 +5,7 @@
 #include "projections/links/links_queries.h"
 #include "tests/projections/random_story.h"
 #include "tests/projections/read_models.h"
+#include "tests/support/eventually.h"
 
 #include <sys/wait.h>
 #include <unistd.h>
@@ -21,20 +22,13 @@ namespace linkledger::projections {
 namespace {
 
 using namespace std::chrono_literals;
+using test::eventually;
+using test::first_difference;
 using test::told_log;
 using testing::HasSubstr;
 using testing::IsEmpty;
 
 std::vector<std::string> const names{"accounts", "links", "clicks", "audit_logs", "realtime"};
-
-std::string first_difference(std::vector<std::string> const& a, std::vector<std::string> const& b) {
-    for (std::size_t i = 0; i < std::max(a.size(), b.size()); ++i) {
-        if (i >= a.size()) return "only in the second: " + b[i];
-        if (i >= b.size()) return "only in the first: " + a[i];
-        if (a[i] != b[i]) return a[i] + "\n" + b[i];
-    }
-    return "";
-}
 
 /// Gets into the way of a source: another history, or none at all.
 class troubled_source final : public event_source {
@@ -129,14 +123,6 @@ protected:
         return {};
     }
     /// Polls until `holds` does; the deadline only ends a test that fails.
-    static bool eventually(std::function<bool()> const& holds) {
-        auto const deadline = std::chrono::steady_clock::now() + 30s;
-        while (!holds()) {
-            if (std::chrono::steady_clock::now() > deadline) return false;
-            std::this_thread::sleep_for(5ms);
-        }
-        return true;
-    }
 };
 LINKLEDGER_ON_BOTH_DATABASES(Runner);
 

@@ -25,12 +25,6 @@ namespace fs = std::filesystem;
 using namespace std::chrono_literals;
 using steady = std::chrono::steady_clock;
 
-std::string find_server() {
-    for (auto const* path : {"/usr/sbin/nats-server", "/usr/bin/nats-server", "/usr/local/bin/nats-server"})
-        if (fs::exists(path)) return path;
-    throw std::runtime_error("no nats-server on this machine; ./dev test installs it");
-}
-
 }  // namespace
 
 nats_server::nats_server() {
@@ -94,8 +88,8 @@ void nats_server::resume() const {
 }
 
 void nats_server::try_start() {
-    pid_ = spawn({find_server(), "--addr", "127.0.0.1", "--port", std::to_string(port_), "--jetstream",
-                  "--store_dir", folder_.file("store")},
+    pid_ = spawn({find_server("nats-server"), "--addr", "127.0.0.1", "--port", std::to_string(port_),
+                  "--jetstream", "--store_dir", folder_.file("store")},
                  folder_.file("server.log"));
     for (auto const until = steady::now() + 30s; steady::now() < until; std::this_thread::sleep_for(5ms)) {
         if (::waitpid(pid_, nullptr, WNOHANG) == pid_) {

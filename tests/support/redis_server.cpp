@@ -7,7 +7,6 @@
 #include <unistd.h>
 
 #include <chrono>
-#include <filesystem>
 #include <fstream>
 #include <iterator>
 #include <stdexcept>
@@ -19,12 +18,6 @@ namespace {
 
 using namespace std::chrono_literals;
 using steady = std::chrono::steady_clock;
-
-std::string find_server() {
-    for (auto const* path : {"/usr/bin/redis-server", "/usr/local/bin/redis-server"})
-        if (std::filesystem::exists(path)) return path;
-    throw std::runtime_error("no redis-server on this machine; ./dev test installs it");
-}
 
 }  // namespace
 
@@ -84,9 +77,10 @@ void redis_server::resume() const {
 }
 
 void redis_server::try_start() {
-    std::vector<std::string> command{
-        find_server(), "--bind", "127.0.0.1",    "--port", std::to_string(port_), "--dir", folder_.path(),
-        "--save",      "",       "--appendonly", "no"};
+    auto const server = find_server("redis-server");
+    std::vector<std::string> command{server,  "--bind",       "127.0.0.1", "--port", std::to_string(port_),
+                                     "--dir", folder_.path(), "--save",    "",       "--appendonly",
+                                     "no"};
     if (!password_.empty()) command.insert(command.end(), {"--requirepass", password_});
     pid_ = spawn(command, folder_.file("server.log"));
     for (auto const until = steady::now() + 30s; steady::now() < until; std::this_thread::sleep_for(5ms)) {

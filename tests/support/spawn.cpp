@@ -5,9 +5,16 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
+#include <filesystem>
 #include <stdexcept>
 
 namespace linkledger::test {
+
+std::string find_server(std::string const& name) {
+    for (auto const* folder : {"/usr/sbin/", "/usr/bin/", "/usr/local/bin/"})
+        if (std::filesystem::exists(folder + name)) return folder + name;
+    throw std::runtime_error("no " + name + " on this machine; ./dev test installs it");
+}
 
 pid_t spawn(std::vector<std::string> const& command, std::string const& log, spawn_options const& options) {
     std::vector<char*> arguments;

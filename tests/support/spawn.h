@@ -20,6 +20,9 @@ struct spawn_options {
     std::optional<account> as{};    ///< Whom the child becomes when the parent is root; it then works in `/`.
 };
 
+/// The path of an installed server. Throws std::runtime_error when there is none.
+[[nodiscard]] std::string find_server(std::string const& name);
+
 /// Forks and executes `command` (its first word a path), with the output appended to `log`. Throws
 /// std::runtime_error when it cannot fork; what fails later ends the child with 126 or 127.
 [[nodiscard]] pid_t spawn(std::vector<std::string> const& command, std::string const& log,

@@ -21,8 +21,6 @@ namespace {
 using namespace eventlog;
 using namespace eventlog::merkle;
 
-constexpr std::chrono::milliseconds budget{60'000};
-
 event_body some_event(std::size_t number) {
     event_body body;
     body.event_id = new_uuid_v7();
@@ -84,7 +82,7 @@ protected:
         log_ = std::move(open_sqlite_log(options).value());
     }
 
-    void sign() { ASSERT_TRUE((tree_signer{*log_, *store_, {key_}, 1'000}.step(budget))); }
+    void sign() { ASSERT_TRUE((tree_signer{*log_, *store_, {key_}, 1'000}.step(std::chrono::minutes{1}))); }
     void append_and_sign(std::size_t count) {
         append(*log_, producer_, ++sequence_, count);
         sign();

@@ -8,12 +8,12 @@
 #include "eventlog/mirror/reader.h"
 #include "eventlog/mirror/stream.h"
 #include "eventlog/mirror/verification.h"
+#include "tests/support/eventually.h"
 #include "tests/support/nats_server.h"
 #include "tests/support/numbered_batches.h"
 
 #include <gmock/gmock.h>
 
-#include <functional>
 #include <mutex>
 #include <thread>
 
@@ -21,18 +21,9 @@ namespace linkledger::eventlog::mirror {
 namespace {
 
 using namespace std::chrono_literals;
+using test::eventually;
 using testing::Contains;
 using testing::HasSubstr;
-
-/// Polls until `holds` does; the deadline only ends a test that fails.
-bool eventually(std::function<bool()> const& holds) {
-    auto const deadline = std::chrono::steady_clock::now() + 60s;
-    while (!holds()) {
-        if (std::chrono::steady_clock::now() > deadline) return false;
-        std::this_thread::sleep_for(5ms);
-    }
-    return true;
-}
 
 class MirrorRelay : public testing::Test {
 protected:
