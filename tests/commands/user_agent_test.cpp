@@ -184,7 +184,8 @@ TEST(UserAgent, FactsJoinVersionsAndLeaveTheUnknownEmpty) {
 }
 
 TEST(UserAgent, AnyBytesAndAnyLengthAreParsed) {
-    std::string const binary("\xff\xfe\0\n Mozilla/5.0 (\xc3\x28; Android 9; \x80)", 41);
+    constexpr char bytes[] = "\xff\xfe\0\n Mozilla/5.0 (\xc3\x28; Android 9; \x80)";
+    std::string const binary{bytes, sizeof bytes - 1};
     EXPECT_EQ(parser().facts_of(binary).os, "Android");
     std::string const cut = std::string(user_agent_parser::bytes_max, 'x') + " Firefox/15.0.1";
     EXPECT_EQ(parser().facts_of(cut).browser, std::nullopt);

@@ -4,6 +4,7 @@
 #include "migrations/migrator.h"
 #include "tests/support/lossy_vfs.h"
 #include "tests/support/numbered_batches.h"
+#include "tests/support/repetitions.h"
 #include "tests/support/temp_folder.h"
 
 #include <gmock/gmock.h>
@@ -16,7 +17,7 @@ namespace {
 using namespace eventlog;
 using testing::IsEmpty;
 
-constexpr int rounds = 20;
+constexpr int rounds = test::repetitions(20);
 constexpr int cuts_per_round = 8;
 
 /// A log whose power is cut again and again while one writer goes on.

@@ -3,12 +3,11 @@
 #include "migrations/migrator.h"
 #include "paths.h"
 #include "tests/support/postgres_server.h"
+#include "tests/support/read_file.h"
 
 #include <gmock/gmock.h>
 
 #include <algorithm>
-#include <fstream>
-#include <iterator>
 #include <thread>
 
 namespace linkledger::migrations {
@@ -54,9 +53,9 @@ TEST_F(PostgresMigrations, AreEmbeddedByteForByte) {
     for (auto const& each : all_) {
         std::string number = std::to_string(each.number);
         number.insert(0, 6 - number.size(), '0');
-        std::ifstream file{LINKLEDGER_SOURCE_DIR "/migrations/postgres/" + number + "_" +
-                           std::string{each.name} + ".up.sql"};
-        EXPECT_EQ((std::string{std::istreambuf_iterator<char>{file}, {}}), each.up) << each.name;
+        auto const path =
+            LINKLEDGER_SOURCE_DIR "/migrations/postgres/" + number + "_" + std::string{each.name} + ".up.sql";
+        EXPECT_EQ(test::read_file(path), each.up) << path;
     }
 }
 

@@ -2,6 +2,7 @@
 
 #include "migrations/migrator.h"
 #include "paths.h"
+#include "tests/support/read_file.h"
 #include "tests/support/temp_folder.h"
 
 #include <gmock/gmock.h>
@@ -12,7 +13,6 @@
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
-#include <iterator>
 
 namespace linkledger::migrations {
 namespace {
@@ -72,8 +72,7 @@ TEST_F(SqliteMigrations, AreEmbeddedByteForByte) {
         auto const stem = LINKLEDGER_SOURCE_DIR "/migrations/sqlite/" + number + "_" + std::string{each.name};
         for (auto const& [path, text] :
              {std::pair{stem + ".up.sql", each.up}, {stem + ".down.sql", each.down}}) {
-            std::ifstream file{path};
-            EXPECT_EQ((std::string{std::istreambuf_iterator<char>{file}, {}}), text) << path;
+            EXPECT_EQ(test::read_file(path), text) << path;
         }
     }
 }
@@ -243,9 +242,7 @@ TEST(MigrationFiles, AreCreatedForBothDialectsUnderTheNextNumber) {
     EXPECT_EQ(first[3], folder.file("postgres/000001_add_colour.down.sql"));
     auto const second = create(folder.path(), "drop_colour");
     EXPECT_EQ(second[0], folder.file("sqlite/000002_drop_colour.up.sql"));
-    std::ifstream file{second[0]};
-    std::string const text{std::istreambuf_iterator<char>{file}, {}};
-    EXPECT_EQ(text, "-- database: log\n");
+    EXPECT_EQ(test::read_file(second[0]), "-- database: log\n");
     EXPECT_THROW(create(folder.path(), "../evil"), migration_error);
     // A file that is no migration does not count, and the last number has none behind it.
     std::ofstream{folder.file("sqlite/9223372036854775807_x")};

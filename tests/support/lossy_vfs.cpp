@@ -1,12 +1,13 @@
 #include "tests/support/lossy_vfs.h"
 
+#include "tests/support/read_file.h"
+
 #include <sqlite3.h>
 
 #include <algorithm>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
-#include <iterator>
 #include <map>
 #include <mutex>
 #include <new>
@@ -63,11 +64,6 @@ struct watched_file {
         unsynced.clear();
     }
 };
-
-std::string content_of(std::string const& path) {
-    std::ifstream file{path, std::ios::binary};
-    return {std::istreambuf_iterator<char>{file}, {}};
-}
 
 }  // namespace
 
@@ -212,7 +208,7 @@ int open(sqlite3_vfs* vfs, char const* path, sqlite3_file* file, int flags, int*
     if (!watched) return code;
     std::lock_guard const lock{of->mutex};
     auto const [entry, first] = of->files.try_emplace(path);
-    if (first && !is_new) entry->second.durable = content_of(path);
+    if (first && !is_new) entry->second.durable = read_file(path);
     me->watched = &entry->second;
     me->is_wal = (flags & SQLITE_OPEN_WAL) != 0;
     return code;

@@ -1,5 +1,6 @@
 #include "tests/support/nats_server.h"
 
+#include "tests/support/read_file.h"
 #include "tests/support/spawn.h"
 
 #include <arpa/inet.h>
@@ -11,8 +12,6 @@
 #include <array>
 #include <chrono>
 #include <filesystem>
-#include <fstream>
-#include <iterator>
 #include <stdexcept>
 #include <string_view>
 #include <thread>
@@ -42,8 +41,7 @@ std::string nats_server::url() const {
 }
 
 std::string nats_server::log_tail() const {
-    std::ifstream file(folder_.file("server.log"));
-    std::string text{std::istreambuf_iterator<char>{file}, {}};
+    auto const text = read_file(folder_.file("server.log"));
     return text.size() > 2'000 ? text.substr(text.size() - 2'000) : text;
 }
 

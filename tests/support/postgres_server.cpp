@@ -1,6 +1,7 @@
 #include "tests/support/postgres_server.h"
 
 #include "migrations/migrator.h"
+#include "tests/support/read_file.h"
 #include "tests/support/spawn.h"
 
 #include <pqxx/pqxx>
@@ -16,7 +17,6 @@
 #include <filesystem>
 #include <fstream>
 #include <functional>
-#include <iterator>
 #include <stdexcept>
 #include <thread>
 
@@ -58,8 +58,7 @@ struct process_state {
     pid_t parent = 0;
 };
 process_state look_up(pid_t pid) {
-    std::ifstream file("/proc/" + std::to_string(pid) + "/stat");
-    std::string const text{std::istreambuf_iterator<char>(file), {}};
+    auto const text = read_file("/proc/" + std::to_string(pid) + "/stat");
     process_state found;
     auto const name_end = text.rfind(')');
     if (name_end == std::string::npos) return found;
@@ -101,8 +100,7 @@ std::string postgres_server::url(std::string const& database) const {
 }
 
 std::string postgres_server::log_tail() const {
-    std::ifstream file(folder_.file("server.log"));
-    std::string const text{std::istreambuf_iterator<char>(file), {}};
+    auto const text = read_file(folder_.file("server.log"));
     return text.size() <= 4000 ? text : text.substr(text.size() - 4000);
 }
 

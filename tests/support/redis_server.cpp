@@ -1,5 +1,6 @@
 #include "tests/support/redis_server.h"
 
+#include "tests/support/read_file.h"
 #include "tests/support/spawn.h"
 
 #include <signal.h>
@@ -7,8 +8,6 @@
 #include <unistd.h>
 
 #include <chrono>
-#include <fstream>
-#include <iterator>
 #include <stdexcept>
 #include <thread>
 #include <vector>
@@ -100,8 +99,7 @@ void redis_server::try_start() {
 }
 
 std::string redis_server::log_tail() const {
-    std::ifstream file(folder_.file("server.log"));
-    std::string text{std::istreambuf_iterator<char>{file}, {}};
+    auto const text = read_file(folder_.file("server.log"));
     return text.size() > 2'000 ? text.substr(text.size() - 2'000) : text;
 }
 

@@ -8,6 +8,8 @@
 #include "eventlog/merkle/store_source.h"
 #include "eventlog/sqlite_log.h"
 #include "migrations/migrator.h"
+#include "tests/support/read_file.h"
+#include "tests/support/repetitions.h"
 #include "tests/support/temp_folder.h"
 
 #include <gmock/gmock.h>
@@ -166,11 +168,7 @@ TEST_F(LogVerification, PassesABundleThatWasWrittenToAFile) {
         return report ? report.value().findings : std::vector<finding>{{0, "bundle", report.error().detail}};
     };
     EXPECT_THAT(verify_file(), testing::IsEmpty());
-    std::string bytes;
-    {
-        std::ifstream file{path, std::ios::binary};
-        bytes.assign(std::istreambuf_iterator<char>{file}, {});
-    }
+    auto const bytes = test::read_file(path);
     std::mt19937 random{5};
     for (int i = 0; i < 20; ++i) {
         std::string changed = bytes;
@@ -262,7 +260,7 @@ TEST_F(LogVerification, FindsEveryChangedByteWhereItIs) {
     ASSERT_THAT(verified(whole, options).findings, testing::IsEmpty());
     constexpr unsigned seed = 20261121;
     byte_flipper flipper{whole, seed};
-    for (int i = 0; i < 1'000; ++i) {
+    for (int i = 0; i < test::repetitions(1'000); ++i) {
         auto changed = whole;
         auto const expected = flipper.flip(changed);
         auto const report = verified(changed, options);
