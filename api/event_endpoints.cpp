@@ -265,7 +265,7 @@ void start_stream(exchange& x, wanted_events wanted, format how) {
         co_return std::nullopt;
     }
     if (first->value().empty()) {
-        x.refuse_not_found("There is no such " + std::string{what} + " for this key.");
+        x.refuse_unknown(what);
         co_return std::nullopt;
     }
     co_return std::move(first->value().front());
@@ -279,7 +279,7 @@ void start_stream(exchange& x, wanted_events wanted, format how) {
     domain::workspace_id const workspace{first->body.workspace_id};
     bool const is_own = !x.who.workspace_id && stream == domain::stream_of(x.who.user_id);
     if (workspace.value.is_nil() && !is_own && !x.who.root) {
-        x.refuse_not_found("There is no such " + std::string{what} + " for this key.");
+        x.refuse_unknown(what);
         co_return;
     }
     if (!workspace.value.is_nil() && !co_await may_read(x, workspace)) co_return;
@@ -321,7 +321,7 @@ awaitable<void> get_events(exchange& x) {
     if (x.who.workspace_id) {
         auto const& own = x.who.workspace_id->value;
         if (wanted.query.workspace_id.value_or(own) != own) {
-            x.refuse_not_found("There is no such workspace for this key.");
+            x.refuse_unknown("workspace");
             co_return;
         }
         wanted.query.workspace_id = own;

@@ -152,6 +152,10 @@ void exchange::refuse_not_found(std::string detail) {
     refuse(domain::refusal{domain::refusal_code::not_found, std::move(detail), {}});
 }
 
+void exchange::refuse_unknown(std::string_view what) {
+    refuse_not_found("There is no such " + std::string{what} + " for this key.");
+}
+
 void exchange::answer_json(std::string text) {
     to.add_header("Content-Type", at ? at->media_type : "application/json");
     to.add_header("Cache-Control", "no-store");
@@ -249,7 +253,7 @@ awaitable<bool> may_read(exchange& x, domain::workspace_id const& workspace) {
         co_return false;
     }
     if (std::get<bool>(outcome)) co_return true;
-    x.refuse_not_found("There is no such thing for this key.");
+    x.refuse_unknown("thing");
     co_return false;
 }
 

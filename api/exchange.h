@@ -91,6 +91,8 @@ public:
     void refuse(eventlog::failure const& what);
     /// As not found: absent, or not for this key to know of.
     void refuse_not_found(std::string detail);
+    /// "There is no such … for this key."
+    void refuse_unknown(std::string_view what);
     void answer_json(std::string text);
     /// The position that the answer reflects: the lowest of those noted.
     void note_position(eventlog::position at_position);

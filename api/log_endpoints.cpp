@@ -61,7 +61,7 @@ template <typename T>
     bool const bound_elsewhere = x.who.workspace_id && *x.who.workspace_id != workspace;
     bool const nobodys = workspace.value.is_nil();
     if (bound_elsewhere || (nobodys && event.stream != domain::stream_of(x.who.user_id))) {
-        x.refuse_not_found("There is no such event for this key.");
+        x.refuse_unknown("event");
         co_return false;
     }
     if (nobodys) co_return true;
@@ -93,7 +93,7 @@ template <typename T>
         auto const head = co_await ask<last>(x, std::move(look));
         if (!head) co_return std::nullopt;
         if (at < 1 || at > *head) {
-            x.refuse_not_found("There is no such event for this key.");
+            x.refuse_unknown("event");
             co_return std::nullopt;
         }
         co_await pause_for_signer();

@@ -36,10 +36,6 @@ template <typename Id>
     return id ? std::optional<Id>{Id{*id}} : std::nullopt;
 }
 
-void refuse_unknown(exchange& x, std::string_view what) {
-    x.refuse_not_found("There is no such " + std::string{what} + " for this key.");
-}
-
 /// The user whose workspaces count; none for the first admin, who sees all.
 [[nodiscard]] std::optional<domain::user_id> member(exchange const& x) {
     return x.who.root ? std::nullopt : std::optional{x.who.user_id};
@@ -57,7 +53,7 @@ void refuse_unknown(exchange& x, std::string_view what) {
     if (text)
         x.answer_json(std::move(*text));
     else
-        refuse_unknown(x, what);
+        x.refuse_unknown(what);
 }
 
 /// The link, when this caller may know of it; none: refused, and answered.
@@ -68,7 +64,7 @@ void refuse_unknown(exchange& x, std::string_view what) {
     };
     if (!co_await read_model(x, "links", std::move(work))) co_return std::nullopt;
     if (!found) {
-        refuse_unknown(x, "link");
+        x.refuse_unknown("link");
         co_return std::nullopt;
     }
     if (!co_await may_read(x, found->workspace_id)) co_return std::nullopt;

@@ -31,31 +31,28 @@ option& option::separated_by_commas() {
     return *this;
 }
 option& option::existing_file() {
-    of_->check(CLI::ExistingFile);
-    return *this;
+    return check(CLI::ExistingFile);
 }
 option& option::existing_folder() {
-    of_->check(CLI::ExistingDirectory);
-    return *this;
+    return check(CLI::ExistingDirectory);
 }
 option& option::one_of(std::vector<std::string> values) {
-    of_->check(CLI::IsMember(std::move(values)));
-    return *this;
+    return check(CLI::IsMember(std::move(values)));
 }
 option& option::positive() {
-    of_->check(CLI::PositiveNumber);
-    return *this;
+    return check(CLI::PositiveNumber);
 }
 option& option::not_negative() {
-    of_->check(CLI::NonNegativeNumber);
-    return *this;
+    return check(CLI::NonNegativeNumber);
 }
 option& option::within(int least, int most) {
-    of_->check(CLI::Range(least, most));
-    return *this;
+    return check(CLI::Range(least, most));
 }
 option& option::within(double least, double most) {
-    of_->check(CLI::Range(least, most));
+    return check(CLI::Range(least, most));
+}
+option& option::check(CLI::Validator const& by) {
+    of_->check(by);
     return *this;
 }
 option& option::take_last() {

@@ -9,6 +9,7 @@
 namespace CLI {
 class App;
 class Option;
+class Validator;
 }  // namespace CLI
 
 namespace linkledger::cli {
@@ -38,6 +39,8 @@ public:
     option& show_default();
 
 private:
+    option& check(CLI::Validator const& by);
+
     CLI::Option* of_;
 };
 

@@ -1,5 +1,6 @@
 #include "commands/idempotency.h"
 
+#include "eventlog/bytes.h"
 #include "eventlog/crypto.h"
 #include "eventlog/json.h"
 #include "eventlog/json_reflect.h"
@@ -12,9 +13,7 @@ BOOST_DESCRIBE_STRUCT(remembered_answer, (), (stream, version, events, result))
 
 namespace {
 
-std::string_view view(eventlog::digest const& bytes) {
-    return {reinterpret_cast<char const*>(bytes.data()), bytes.size()};
-}
+using eventlog::view_of;
 
 /// Texts of any content, told apart without ambiguity: each with its length in front.
 std::string join(std::initializer_list<std::string_view> texts) {
@@ -33,18 +32,18 @@ idempotent_request::idempotent_request(std::string_view credential, std::string_
                                        std::string_view command, std::string_view canonical_data) {
     using eventlog::hmac_sha256;
     eventlog::digest const root = hmac_sha256(credential, join({"linkledger idempotency v1", key}));
-    id_ = hmac_sha256(view(root), "id");
-    seal_key_ = hmac_sha256(view(root), "seal");
-    eventlog::digest const fingerprint_key = hmac_sha256(view(root), "fingerprint");
-    fingerprint_ = hmac_sha256(view(fingerprint_key), join({command, canonical_data}));
+    id_ = hmac_sha256(view_of(root), "id");
+    seal_key_ = hmac_sha256(view_of(root), "seal");
+    eventlog::digest const fingerprint_key = hmac_sha256(view_of(root), "fingerprint");
+    fingerprint_ = hmac_sha256(view_of(fingerprint_key), join({command, canonical_data}));
 }
 
 eventlog::idempotency_entry idempotent_request::to_entry(remembered_answer const& answer) const {
-    return {id_, fingerprint_, eventlog::seal_bytes(view(seal_key_), json::to_text(answer), view(id_))};
+    return {id_, fingerprint_, eventlog::seal_bytes(view_of(seal_key_), json::to_text(answer), view_of(id_))};
 }
 
 std::optional<command_answer> idempotent_request::to_answer(eventlog::replayed const& stored) const {
-    auto const opened = eventlog::open_bytes(view(seal_key_), stored.response, view(id_));
+    auto const opened = eventlog::open_bytes(view_of(seal_key_), stored.response, view_of(id_));
     if (!opened) return std::nullopt;
     std::string error;
     auto const value = json::parse(*opened, error);

@@ -1,5 +1,7 @@
 #include "eventlog/crypto.h"
 
+#include "eventlog/bytes.h"
+
 #include <openssl/evp.h>
 #include <sodium.h>
 
@@ -130,7 +132,7 @@ std::string to_hex(std::string_view bytes) {
 }
 
 std::string to_hex(digest const& bytes) {
-    return to_hex(std::string_view{reinterpret_cast<char const*>(bytes.data()), bytes.size()});
+    return to_hex(view_of(bytes));
 }
 
 std::optional<std::string> from_hex(std::string_view text) {

@@ -24,10 +24,6 @@ constexpr std::chrono::seconds cached_for{45};
 /// From this age on a key that is in use is looked up beforehand, so that nobody waits for it.
 constexpr std::chrono::seconds refreshed_from{25};
 
-std::string as_bytes(digest const& hash) {
-    return {reinterpret_cast<char const*>(hash.data()), hash.size()};
-}
-
 /// What a sealed part is bound to: the event, and the part's name in the stored form.
 std::string place_of(uuid const& event_id, sealed_part part) {
     return std::string{view_of(event_id)}.append(part == sealed_part::personal ? "personal" : "context");
@@ -155,8 +151,8 @@ struct keyring::cache {
     using entries = std::list<entry>;
 
     explicit cache(master_key const& master)
-        : wrapping_key(as_bytes(hmac_sha256(master.bytes, "linkledger-wrap-v1"))),
-          pseudonym_key(as_bytes(hmac_sha256(master.bytes, "linkledger-pseudonym-v1"))) {}
+        : wrapping_key(view_of(hmac_sha256(master.bytes, "linkledger-wrap-v1"))),
+          pseudonym_key(view_of(hmac_sha256(master.bytes, "linkledger-pseudonym-v1"))) {}
 
     /// Null: not here, or too old to be trusted.
     key_pointer by_subject(std::string const& subject) {

@@ -1,5 +1,6 @@
 #include "eventlog/postgres_rows.h"
 
+#include "eventlog/bytes.h"
 #include "eventlog/sql/binary_array.h"
 
 #include <fmt/format.h>
@@ -163,7 +164,7 @@ std::vector<recorded_event> read_stream_events(sql::connection& from, std::strin
 std::vector<std::optional<stored_response>> read_responses(sql::postgres_connection& from,
                                                            std::vector<digest> const& ids) {
     sql::binary_array array(sql::binary_array::element::bytea);
-    for (auto const& id : ids) array.add_bytes({reinterpret_cast<char const*>(id.data()), id.size()});
+    for (auto const& id : ids) array.add_bytes(view_of(id));
     std::vector<std::optional<stored_response>> found(ids.size());
     from.query_binary(
         "SELECT d.number, i.fingerprint, i.response, i.last_position, i.primary_version"

@@ -1,5 +1,6 @@
 #include "eventlog/sqlite_click_directory.h"
 
+#include "eventlog/bytes.h"
 #include "eventlog/sql/connection.h"
 
 #include <algorithm>
@@ -131,7 +132,7 @@ std::string encode_workspaces(position until, std::span<filed_click const> click
     }
     std::string bytes;
     for (auto const& [id, those] : of) {
-        bytes.append(reinterpret_cast<char const*>(id.bytes.data()), id.bytes.size());
+        bytes += view_of(id);
         write_number(bytes, static_cast<std::int64_t>(those.bytes.size()));
         bytes += those.bytes;
     }

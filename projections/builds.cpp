@@ -85,8 +85,7 @@ std::string fingerprint_of(projection const& of, sql::connection& tables) {
     for (auto const type : of.event_types()) types.emplace(type);
     for (auto const& type : types) text += "event " + type + "\n";
     auto const hash = eventlog::sha256(text);
-    return eventlog::to_hex({reinterpret_cast<char const*>(hash.data()), hash.size()})
-        .substr(0, fingerprint_characters);
+    return eventlog::to_hex(hash).substr(0, fingerprint_characters);
 }
 
 std::vector<build_row> load_builds(sql::connection& control) {

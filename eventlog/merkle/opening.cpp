@@ -1,5 +1,6 @@
 #include "eventlog/merkle/opening.h"
 
+#include "eventlog/bytes.h"
 #include "eventlog/crypto.h"
 #include "eventlog/json_reflect.h"
 #include "eventlog/merkle/note.h"
@@ -35,7 +36,6 @@ BOOST_DESCRIBE_STRUCT(opening, (),
 
 opening opening_of(recorded_event const& event) {
     auto const& body = event.body;
-    std::string_view const salt_bytes{reinterpret_cast<char const*>(body.salt.data()), body.salt.size()};
     return {event.position,
             event.stream,
             event.version,
@@ -45,7 +45,7 @@ opening opening_of(recorded_event const& event) {
             body.schema_version,
             body.workspace_id,
             domain::to_unix_us(body.occurred_at),
-            to_hex(salt_bytes),
+            to_hex(view_of(body.salt)),
             body.data,
             body.metadata,
             body.personal.key_id,

@@ -1,5 +1,6 @@
 #include "eventlog/spool/spool.h"
 
+#include "eventlog/bytes.h"
 #include "eventlog/crypto.h"
 
 #include <algorithm>
@@ -54,11 +55,6 @@ std::size_t stored_bytes_of(append_request const& click) {
     event_body const& event = event_of(click);
     return click_bytes + click.streams.front().stream.size() + event.type.size() + event.data.size() +
            event.personal.bytes.size() + event.metadata.size();
-}
-
-template <std::size_t N>
-std::string text_of(std::array<std::uint8_t, N> const& bytes) {
-    return {reinterpret_cast<char const*>(bytes.data()), bytes.size()};
 }
 
 append_request read_click(sql::row const& r) {
@@ -174,7 +170,7 @@ void spool::insert(append_request const& click) {
                  {next_id_++, static_cast<std::int64_t>(stored_bytes_of(click)), click.streams.front().stream,
                   event.event_id, event.type, std::int64_t{event.schema_version}, event.workspace_id,
                   event.data, event.personal.key_id, sql::blob{event.personal.bytes}, event.metadata,
-                  domain::to_unix_us(event.occurred_at), sql::blob{text_of(event.salt)}});
+                  domain::to_unix_us(event.occurred_at), sql::blob{std::string{view_of(event.salt)}}});
 }
 
 result<void> spool::add(std::vector<append_request> const& clicks, append_batch const& sent) {

@@ -1,5 +1,6 @@
 #include "projections/links/link_fold.h"
 
+#include "eventlog/bytes.h"
 #include "eventlog/crypto.h"
 #include "projections/fold.h"
 #include "projections/sql_text.h"
@@ -97,7 +98,7 @@ std::string search_text(link_state const& link) {
 
 domain::uuid tag_id(domain::workspace_id const& workspace, std::string const& name) {
     std::string text = "tag\n";
-    text.append(reinterpret_cast<char const*>(workspace.value.bytes.data()), workspace.value.bytes.size());
+    text += eventlog::view_of(workspace.value);
     auto const hash = eventlog::sha256(text + name);
     domain::uuid id;
     std::copy_n(hash.begin(), id.bytes.size(), id.bytes.begin());

@@ -1,5 +1,6 @@
 #include "projections/rebuild/part_store.h"
 
+#include "eventlog/bytes.h"
 #include "eventlog/crypto.h"
 
 #include <fcntl.h>
@@ -116,7 +117,7 @@ void part_store::put(std::int64_t range, part_builder::part made) const {
     content += made.marks;
     content.append(reinterpret_cast<char const*>(&size), sizeof size);
     auto const hash = eventlog::sha256(content);
-    content.append(reinterpret_cast<char const*>(hash.data()), hash.size());
+    content += eventlog::view_of(hash);
     open_file{path + ".new", O_WRONLY | O_CREAT | O_TRUNC}.write(content);
     if (std::rename((path + ".new").c_str(), path.c_str()) != 0) open_file::fail("named");
 }

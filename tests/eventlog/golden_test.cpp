@@ -4,11 +4,9 @@
 #include "eventlog/codec.h"
 #include "eventlog/json_reflect.h"
 #include "paths.h"
+#include "tests/support/read_file.h"
 
 #include <gtest/gtest.h>
-
-#include <fstream>
-#include <sstream>
 
 namespace linkledger::eventlog {
 namespace {
@@ -44,10 +42,7 @@ sample_file read_samples(event_type const& type, int version) {
     sample_file file;
     file.path = std::string{LINKLEDGER_SOURCE_DIR} + "/tests/golden/" + type.name + ".v" +
                 std::to_string(version) + ".json";
-    std::ifstream in{file.path};
-    std::ostringstream text;
-    text << in.rdbuf();
-    file.text = text.str();
+    file.text = test::read_file(file.path);
     if (file.text.empty()) return file;
     std::string error;
     auto const document = json::parse(file.text, error);
