@@ -245,7 +245,7 @@ request_parser::progress request_parser::feed(std::string_view bytes) {
     while (!self.parser->is_done()) {
         error_code ec;
         auto const rest = bytes.substr(done.consumed);
-        // No less than the last chunk, `0 CRLF CRLF`, is still to come, and Beast asserts that it has so much of it.
+        // The last chunk, `0 CRLF CRLF` at least, is still to come, and Beast asserts that it has all five.
         if (self.into.header_done && self.into.codings > 0 && rest.size() < 5) return done;
         auto const taken = self.parser->put(boost::asio::const_buffer(rest.data(), rest.size()), ec);
         done.consumed += taken;
