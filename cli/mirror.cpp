@@ -5,6 +5,7 @@
 #include "cli/subcommand.h"
 #include "cli/terminal.h"
 #include "eventlog/crypto.h"
+#include "eventlog/mirror/nats_connection.h"
 #include "eventlog/mirror/stream.h"
 #include "eventlog/mirror/verification.h"
 
@@ -15,6 +16,7 @@
 
 #include <cstdio>
 #include <memory>
+#include <random>
 #include <thread>
 
 namespace linkledger::cli {
@@ -58,9 +60,11 @@ int show_status(bool as_json) {
         value_or_fail(both.nats->find_stream(mirror::stream_name), "the stream cannot be read");
     auto const head = value_or_fail(both.log.log->head(), "the log cannot be read");
     std::optional<std::string> fault{"there is no stream"};
-    if (stream)
-        fault = value_or_fail(mirror::find_fault(*both.nats, *both.log.log, *stream, head),
+    if (stream) {
+        std::minstd_rand random{std::random_device{}()};
+        fault = value_or_fail(mirror::find_fault(*both.nats, *both.log.log, *stream, head, random),
                               "the stream cannot be read");
+    }
     auto const last = stream ? stream->last : 0;
     if (as_json) {
         json::object const answer{{"stream", mirror::stream_name},

@@ -28,11 +28,7 @@ using std::chrono::milliseconds;
 using steady = std::chrono::steady_clock;
 
 constexpr std::size_t places_max = 6;
-/// A page that is not full is given after so long, while more is on its way.
-constexpr milliseconds page_patience{200};
 constexpr milliseconds wait_max{200};
-/// At the start, so that a server that is there is not called away.
-constexpr milliseconds connect_patience{500};
 constexpr std::chrono::seconds head_age_max{2};
 constexpr std::string_view click_type = "link.clicked";
 
@@ -50,9 +46,10 @@ bool contains(std::vector<std::string> const& list, std::string_view text) {
 
 class jetstream_source final : public mirror_source {
 public:
-    jetstream_source(eventlog::event_log& log, mirror_source_options const& options)
-        : log_(log), options_(options), nats_(options.nats), retry_pause_(options.retry_pause_min) {
-        nats_.wait_connected(connect_patience);
+    jetstream_source(eventlog::event_log& log, std::unique_ptr<mirror::jetstream> from,
+                     mirror_source_options const& options)
+        : log_(log), options_(options), mirror_(std::move(from)), retry_pause_(options.retry_pause_min) {
+        mirror_->wait_connected(options.connect_patience);
     }
 
     result<eventlog::log_head> head() override { return log_.head(); }
@@ -76,7 +73,7 @@ private:
 
     eventlog::event_log& log_;
     mirror_source_options options_;
-    mirror::nats_connection nats_;
+    std::unique_ptr<mirror::jetstream> mirror_;
     std::array<place, places_max> places_;
 
     mutable std::mutex mutex_;
@@ -133,7 +130,7 @@ bool jetstream_source::suits(read_query const& query) {
 }
 
 bool jetstream_source::may_try() {
-    if (!nats_.connected()) {
+    if (!mirror_->connected()) {
         turn_to_log({failure_code::unavailable, "NATS cannot be reached"}, nullptr);
         return false;
     }
@@ -172,7 +169,7 @@ result<void> jetstream_source::open(place& at, position after) {
     at.used = steady::now();
     if (at.reader) return boost::outcome_v2::success();
     BOOST_OUTCOME_TRY(auto const head, recent_head());
-    at.reader = std::make_unique<mirror::reader>(nats_, mirror::history_of(head), after);
+    at.reader = std::make_unique<mirror::reader>(*mirror_, mirror::history_of(head), after);
     return boost::outcome_v2::success();
 }
 
@@ -181,9 +178,9 @@ result<read_page> jetstream_source::read_mirror(read_query const& query, place& 
     BOOST_OUTCOME_TRY(open(at, query.after));
     read_page page;
     page.scanned_to = query.after;
-    auto const until = steady::now() + page_patience;
+    auto const until = steady::now() + options_.page_patience;
     auto patience = options_.behind_patience;
-    while (page.events.size() < query.limit && steady::now() < until) {
+    do {
         auto more = at.reader->next(query.limit - page.events.size(), patience);
         if (!more) {
             // What came before is right; the failure shows again with the next read.
@@ -198,7 +195,7 @@ result<read_page> jetstream_source::read_mirror(read_query const& query, place& 
         }
         if (at.reader->pending() == 0) break;
         patience = std::chrono::ceil<milliseconds>(until - steady::now());
-    }
+    } while (page.events.size() < query.limit && patience.count() > 0);
     return page;
 }
 
@@ -234,7 +231,13 @@ void jetstream_source::note_mirror(std::size_t events) {
 
 std::unique_ptr<mirror_source> create_mirror_source(eventlog::event_log& log,
                                                     mirror_source_options const& options) {
-    return std::make_unique<jetstream_source>(log, options);
+    return create_mirror_source(log, std::make_unique<mirror::nats_connection>(options.nats), options);
+}
+
+std::unique_ptr<mirror_source> create_mirror_source(eventlog::event_log& log,
+                                                    std::unique_ptr<mirror::jetstream> from,
+                                                    mirror_source_options const& options) {
+    return std::make_unique<jetstream_source>(log, std::move(from), options);
 }
 
 }  // namespace linkledger::projections

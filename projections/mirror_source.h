@@ -20,6 +20,10 @@ struct mirror_source_options {
     std::chrono::milliseconds retry_pause_max{5'000};
     /// A reader of rare types that is further behind reads the log, whose indexes know where they are.
     eventlog::position rare_types_distance = 20'000;
+    /// A page that is not full is given after so long, while more is on its way.
+    std::chrono::milliseconds page_patience{200};
+    /// At the start, so that a server that is there is not called away.
+    std::chrono::milliseconds connect_patience{500};
 };
 
 struct mirror_source_stats {
@@ -42,5 +46,9 @@ public:
 /// not matter.
 [[nodiscard]] std::unique_ptr<mirror_source> create_mirror_source(eventlog::event_log& log,
                                                                   mirror_source_options const& options);
+/// With a JetStream that is there already.
+[[nodiscard]] std::unique_ptr<mirror_source> create_mirror_source(
+    eventlog::event_log& log, std::unique_ptr<eventlog::mirror::jetstream> from,
+    mirror_source_options const& options);
 
 }  // namespace linkledger::projections

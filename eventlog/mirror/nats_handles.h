@@ -37,4 +37,24 @@ using subscription_handle = std::unique_ptr<natsSubscription, retired_by>;
             "NATS: " + doing + ": " + natsStatus_GetText(status)};
 }
 
+/// An inbox's subject, and a subscription to it or to what is below it.
+struct subscribed_inbox {
+    std::string subject;
+    subscription_handle subscription;
+};
+[[nodiscard]] inline result<subscribed_inbox> subscribe_inbox(nats_connection& nats,
+                                                              std::string const& below) {
+    natsInbox* made = nullptr;
+    if (auto const status = natsInbox_Create(&made); status != NATS_OK)
+        return nats_failure(status, "an inbox");
+    subscribed_inbox inbox{made, {}};
+    natsInbox_Destroy(made);
+    natsSubscription* subscribed = nullptr;
+    auto const status =
+        natsConnection_SubscribeSync(&subscribed, nats.handle(), (inbox.subject + below).c_str());
+    if (status != NATS_OK) return nats_failure(status, "subscribing");
+    inbox.subscription = subscription_handle{subscribed, {&nats}};
+    return inbox;
+}
+
 }  // namespace linkledger::eventlog::mirror

@@ -1,46 +1,21 @@
 #include "eventlog/mirror/publisher.h"
 
-#include "eventlog/mirror/nats_handles.h"
-
-#include <charconv>
 #include <deque>
-#include <string_view>
+#include <utility>
 
 namespace linkledger::eventlog::mirror {
-namespace {
-
-using steady = std::chrono::steady_clock;
-
-constexpr std::string_view wrong_last_sequence = "\"err_code\":10071";
-
-position trailing_number(std::string_view subject) {
-    auto const dot = subject.rfind('.');
-    position at = 0;
-    if (dot != std::string_view::npos)
-        std::from_chars(subject.data() + dot + 1, subject.data() + subject.size(), at);
-    return at;
-}
-
-}  // namespace
 
 struct publisher::state {
-    state(nats_connection& to, history const& from, position after, publisher_options const& how)
-        : nats(to),
-          of(from),
-          options(how),
-          generation(to.generation()),
-          published(after),
-          acknowledged(after) {
-        natsInbox* made = nullptr;
-        if (natsInbox_Create(&made) != NATS_OK) return;
-        inbox = made;
-        natsInbox_Destroy(made);
-        natsSubscription* subscribed = nullptr;
-        if (natsConnection_SubscribeSync(&subscribed, nats.handle(), (inbox + ".*").c_str()) == NATS_OK)
-            acknowledgements = subscription_handle{subscribed, {&nats}};
+    state(jetstream& to, history const& from, position after, publisher_options const& how)
+        : of(from), options(how), published(after), acknowledged(after) {
+        auto opened = to.open_outbox();
+        if (opened)
+            out = std::move(opened).value();
+        else
+            reason = opened.error().detail;
     }
 
-    /// Whether another event of `bytes` may be sent now.
+    /// Whether another event may be sent now.
     [[nodiscard]] bool has_room() const {
         auto const under_way = static_cast<std::size_t>(published - acknowledged);
         return under_way == 0 ||
@@ -57,10 +32,8 @@ struct publisher::state {
     publish_outcome take(std::chrono::milliseconds patience, bool& came);
     publish_outcome await_next();
 
-    nats_connection& nats;
     history of;
     publisher_options options;
-    std::uint64_t generation;
     position published;
     position acknowledged;
     std::uint64_t bytes = 0, acknowledged_bytes = 0;
@@ -70,28 +43,14 @@ struct publisher::state {
     };
     std::deque<asked> due;
     message scratch;
-    std::string inbox;
-    subscription_handle acknowledgements;
+    std::unique_ptr<outbox> out;
     std::string reason;
 };
 
 publish_outcome publisher::state::send(recorded_event const& event, bool with_acknowledgement) {
     encode(event, of, scratch);
-    std::string const reply = with_acknowledgement ? inbox + "." + std::to_string(event.position) : "";
-    natsMsg* made = nullptr;
-    auto status =
-        natsMsg_Create(&made, scratch.subject.c_str(), with_acknowledgement ? reply.c_str() : nullptr,
-                       scratch.payload.data(), static_cast<int>(scratch.payload.size()));
-    message_handle const message{made};
-    auto const put = [&](char const* name, std::string const& value) {
-        if (status == NATS_OK) status = natsMsgHeader_Set(made, name, value.c_str());
-    };
-    put("Nats-Expected-Last-Sequence", std::to_string(event.position - 1));
-    for (auto const& [name, value] : scratch.headers) put(name.data(), value);
-    if (status == NATS_OK) status = natsConnection_PublishMsg(nats.handle(), made);
-    if (status != NATS_OK)
-        return fails(publish_outcome::unavailable, "position " + std::to_string(event.position) +
-                                                       " cannot be sent: " + natsStatus_GetText(status));
+    if (auto const sent = out->send(scratch, event.position - 1, with_acknowledgement); !sent)
+        return fails(publish_outcome::unavailable, sent.error().detail);
     published = event.position;
     bytes += scratch.payload.size();
     if (with_acknowledgement) due.push_back({event.position, bytes});
@@ -99,20 +58,16 @@ publish_outcome publisher::state::send(recorded_event const& event, bool with_ac
 }
 
 publish_outcome publisher::state::take(std::chrono::milliseconds patience, bool& came) {
+    using kind = acknowledgement::kind;
     came = false;
-    natsMsg* next = nullptr;
-    auto const status = natsSubscription_NextMsg(&next, acknowledgements.get(), patience.count());
-    message_handle const message{next};
-    if (status == NATS_TIMEOUT) return publish_outcome::done;
-    if (status != NATS_OK) return fails(publish_outcome::unavailable, natsStatus_GetText(status));
+    auto next = out->next(patience);
+    if (!next) return fails(publish_outcome::unavailable, next.error().detail);
+    if (!next.value()) return publish_outcome::done;
     came = true;
-    if (natsMsg_IsNoResponders(next)) return fails(publish_outcome::no_stream, "there is no stream");
-    std::string_view const text{natsMsg_GetData(next), static_cast<std::size_t>(natsMsg_GetDataLength(next))};
-    if (text.find("\"error\"") != std::string_view::npos) {
-        bool const race = text.find(wrong_last_sequence) != std::string_view::npos;
-        return fails(race ? publish_outcome::lost_race : publish_outcome::unavailable, std::string{text});
-    }
-    position const at = trailing_number(natsMsg_GetSubject(next));
+    auto const& [what, at, text] = *next.value();
+    if (what == kind::no_stream) return fails(publish_outcome::no_stream, text);
+    if (what == kind::wrong_last) return fails(publish_outcome::lost_race, text);
+    if (what == kind::refused) return fails(publish_outcome::unavailable, text);
     while (!due.empty() && due.front().at <= at) {
         acknowledged = due.front().at;
         acknowledged_bytes = due.front().bytes;
@@ -121,29 +76,22 @@ publish_outcome publisher::state::take(std::chrono::milliseconds patience, bool&
     return publish_outcome::done;
 }
 
-/// What is asked for must come within the patience, or the connection must be gone.
+/// What is asked for must come within the patience.
 publish_outcome publisher::state::await_next() {
-    auto const until = steady::now() + options.patience;
-    constexpr std::chrono::milliseconds slice{100};
-    while (steady::now() < until) {
-        if (nats.generation() != generation)
-            return fails(publish_outcome::unavailable, "the connection was lost");
-        bool came = false;
-        auto const outcome = take(slice, came);
-        if (came || outcome != publish_outcome::done) return outcome;
-    }
+    bool came = false;
+    auto const outcome = take(options.patience, came);
+    if (came || outcome != publish_outcome::done) return outcome;
     return fails(publish_outcome::unavailable, "no acknowledgement within the deadline");
 }
 
-publisher::publisher(nats_connection& nats, history const& of, position after,
-                     publisher_options const& options)
-    : state_(std::make_unique<state>(nats, of, after, options)) {}
+publisher::publisher(jetstream& to, history const& of, position after, publisher_options const& options)
+    : state_(std::make_unique<state>(to, of, after, options)) {}
 
 publisher::~publisher() = default;
 
 publish_outcome publisher::publish(recorded_event const& event, bool pause_follows) {
     auto& s = *state_;
-    if (!s.acknowledgements) return s.fails(publish_outcome::unavailable, "no subscription");
+    if (!s.out) return publish_outcome::unavailable;
     if (event.position != s.published + 1)
         return s.fails(publish_outcome::unavailable, "the log's page does not follow");
     while (!s.has_room()) {
@@ -158,13 +106,11 @@ publish_outcome publisher::publish(recorded_event const& event, bool pause_follo
 }
 
 publish_outcome publisher::poll() {
-    if (!state_->acknowledgements) return state_->fails(publish_outcome::unavailable, "no subscription");
+    if (!state_->out) return publish_outcome::unavailable;
     for (bool came = true; came;) {
         auto const outcome = state_->take(std::chrono::milliseconds{0}, came);
         if (outcome != publish_outcome::done) return outcome;
     }
-    if (state_->nats.generation() != state_->generation)
-        return state_->fails(publish_outcome::unavailable, "the connection was lost");
     return publish_outcome::done;
 }
 

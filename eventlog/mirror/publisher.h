@@ -2,8 +2,7 @@
 // Publishes events in order, each under the condition that the one before it is the stream's last: many under
 // way at once, and never one twice or out of place.
 
-#include "eventlog/mirror/message.h"
-#include "eventlog/mirror/nats_connection.h"
+#include "eventlog/mirror/jetstream.h"
 
 #include <chrono>
 #include <cstddef>
@@ -31,7 +30,7 @@ enum class publish_outcome {
 class publisher {
 public:
     /// `after` is the last sequence of the stream.
-    publisher(nats_connection& nats, history const& of, position after, publisher_options const& options);
+    publisher(jetstream& to, history const& of, position after, publisher_options const& options);
     ~publisher();
     publisher(publisher const&) = delete;
     publisher& operator=(publisher const&) = delete;

@@ -1,7 +1,7 @@
 #pragma once
 // Reads the log ahead of whoever works through it, on a thread of its own.
 
-#include "eventlog/event_log.h"
+#include "eventlog/mirror/relay_steps.h"
 
 #include <chrono>
 #include <condition_variable>
@@ -12,17 +12,16 @@
 
 namespace linkledger::eventlog::mirror {
 
-/// Pages of all events, in order, from `after` on; at the log's end it waits for more. After a failure, which
-/// `next` gives too, there is nothing more.
-class read_ahead {
+/// From `after` on; at the log's end it waits for more.
+class read_ahead final : public page_source {
 public:
     read_ahead(event_log& log, position after, std::size_t page_events);
-    ~read_ahead();
+    ~read_ahead() override;
     read_ahead(read_ahead const&) = delete;
     read_ahead& operator=(read_ahead const&) = delete;
 
-    /// A page with at least one event; none when there was none within `patience`.
-    [[nodiscard]] std::optional<result<std::vector<recorded_event>>> next(std::chrono::milliseconds patience);
+    [[nodiscard]] std::optional<result<std::vector<recorded_event>>> next(
+        std::chrono::milliseconds patience) override;
 
 private:
     void run(position after);

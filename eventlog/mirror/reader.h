@@ -1,8 +1,7 @@
 #pragma once
-// Reads the mirror in order from a position on: a pull consumer, asked ahead, that never trusts what it gets.
+// Reads the mirror in order from a position on, and never trusts what it gets.
 
-#include "eventlog/mirror/message.h"
-#include "eventlog/mirror/nats_connection.h"
+#include "eventlog/mirror/jetstream.h"
 
 #include <chrono>
 #include <memory>
@@ -15,7 +14,7 @@ class reader {
 public:
     /// Events after `after`, which must be of that history. `ask_events` are asked for at a time, and twice
     /// as many are under way.
-    reader(nats_connection& nats, history const& of, position after, std::size_t ask_events = 2'000);
+    reader(jetstream& from, history const& of, position after, std::size_t ask_events = 2'000);
     ~reader();
     reader(reader const&) = delete;
     reader& operator=(reader const&) = delete;

@@ -4,8 +4,6 @@
 
 #include <fmt/format.h>
 
-#include <random>
-
 namespace linkledger::eventlog::mirror {
 namespace {
 
@@ -15,13 +13,8 @@ std::string description_of(history const& of) {
     return "mirror of log " + domain::to_string(of.log_id) + " epoch " + std::to_string(of.epoch);
 }
 
-std::int64_t random_up_to(std::int64_t last) {
-    thread_local std::minstd_rand random{std::random_device{}()};
-    return std::uniform_int_distribution<std::int64_t>{1, last}(random);
-}
-
-result<fault> find_fault_at(nats_connection& nats, event_log& log, position at, history const& of) {
-    BOOST_OUTCOME_TRY(auto const payload, nats.payload_at(stream_name, at));
+result<fault> find_fault_at(jetstream& mirror, event_log& log, position at, history const& of) {
+    BOOST_OUTCOME_TRY(auto const payload, mirror.payload_at(stream_name, at));
     if (!payload) return fault{fmt::format("message {} is missing", at)};
     auto const mirrored = decode(*payload);
     if (!mirrored) return fault{fmt::format("message {} is no event", at)};
@@ -45,8 +38,8 @@ stream_settings settings_of(history const& of, int replicas) {
     return {stream_name, std::string{subject_prefix} + ">", description_of(of), replicas};
 }
 
-result<fault> find_fault(nats_connection& nats, event_log& log, stream_state const& stream,
-                         log_head const& head) {
+result<fault> find_fault(jetstream& mirror, event_log& log, stream_state const& stream, log_head const& head,
+                         std::minstd_rand& random) {
     auto const of = history_of(head);
     if (stream.description != description_of(of)) return fault{"it is of another history"};
     if (stream.last > head.last)
@@ -54,8 +47,9 @@ result<fault> find_fault(nats_connection& nats, event_log& log, stream_state con
     if (stream.last == 0) return fault{};
     if (stream.first != 1 || stream.messages != stream.last)
         return fault{fmt::format("{} of {} messages are left", stream.messages, stream.last)};
-    for (auto const at : {stream.last, random_up_to(stream.last)}) {
-        BOOST_OUTCOME_TRY(auto found, find_fault_at(nats, log, at, of));
+    auto const any = std::uniform_int_distribution<position>{1, stream.last}(random);
+    for (auto const at : {stream.last, any}) {
+        BOOST_OUTCOME_TRY(auto found, find_fault_at(mirror, log, at, of));
         if (found) return found;
     }
     return fault{};

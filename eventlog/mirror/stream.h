@@ -1,10 +1,10 @@
 #pragma once
 // The mirror's stream: its name and settings, and whether what it holds is a beginning of the log.
 
-#include "eventlog/mirror/message.h"
-#include "eventlog/mirror/nats_connection.h"
+#include "eventlog/mirror/jetstream.h"
 
 #include <optional>
+#include <random>
 #include <string>
 
 namespace linkledger::eventlog::mirror {
@@ -17,7 +17,8 @@ inline constexpr auto stream_name = "LINKLEDGER";
 /// Why the stream cannot be a beginning of the log; none: nothing speaks against it. Looks at counts, at the
 /// history, and at the last message and one at random. `head` must have been read after `stream`, because the
 /// stream grows.
-[[nodiscard]] result<std::optional<std::string>> find_fault(nats_connection& nats, event_log& log,
-                                                            stream_state const& stream, log_head const& head);
+[[nodiscard]] result<std::optional<std::string>> find_fault(jetstream& mirror, event_log& log,
+                                                            stream_state const& stream, log_head const& head,
+                                                            std::minstd_rand& random);
 
 }  // namespace linkledger::eventlog::mirror

@@ -25,9 +25,9 @@ void roll(digest& hash, digest const& leaf) {
 }
 
 /// The stream, once it is as long as the log was, or as it is after some patience.
-result<std::optional<stream_state>> await_stream(nats_connection& nats, position head) {
+result<std::optional<stream_state>> await_stream(jetstream& mirror, position head) {
     for (auto const until = std::chrono::steady_clock::now() + patience;;) {
-        BOOST_OUTCOME_TRY(auto stream, nats.find_stream(stream_name));
+        BOOST_OUTCOME_TRY(auto stream, mirror.find_stream(stream_name));
         if ((stream && stream->last >= head) || std::chrono::steady_clock::now() >= until) return stream;
         std::this_thread::sleep_for(std::chrono::milliseconds{50});
     }
@@ -60,11 +60,11 @@ result<bool> compare(std::vector<recorded_event> const& page, reader& from, veri
 
 }  // namespace
 
-result<verification> verify(nats_connection& nats, event_log& log,
+result<verification> verify(jetstream& mirror, event_log& log,
                             std::function<void(position, position)> const& progress) {
     verification found;
     BOOST_OUTCOME_TRY(auto const start, log.head());
-    BOOST_OUTCOME_TRY(auto const stream, await_stream(nats, start.last));
+    BOOST_OUTCOME_TRY(auto const stream, await_stream(mirror, start.last));
     BOOST_OUTCOME_TRY(auto const head, log.head());
     found.of = history_of(start);
     found.head = start.last;
@@ -73,9 +73,10 @@ result<verification> verify(nats_connection& nats, event_log& log,
         return found;
     }
     found.mirrored = stream->last;
-    BOOST_OUTCOME_TRY(found.difference, find_fault(nats, log, *stream, head));
+    std::minstd_rand random{std::random_device{}()};
+    BOOST_OUTCOME_TRY(found.difference, find_fault(mirror, log, *stream, head, random));
     if (found.difference) return found;
-    reader from{nats, found.of, 0};
+    reader from{mirror, found.of, 0};
     position const until = std::min(found.head, found.mirrored);
     while (found.compared < until) {
         read_query query;

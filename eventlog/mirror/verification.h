@@ -1,8 +1,8 @@
 #pragma once
 // Compares the mirror with the log, event by event, from the first to the last.
 
+#include "eventlog/mirror/jetstream.h"
 #include "eventlog/mirror/message.h"
-#include "eventlog/mirror/nats_connection.h"
 
 #include <functional>
 #include <optional>
@@ -26,7 +26,7 @@ struct verification {
 };
 
 /// `progress(done, of)` is called now and then. A failure: the log or NATS could not be read.
-[[nodiscard]] result<verification> verify(nats_connection& nats, event_log& log,
+[[nodiscard]] result<verification> verify(jetstream& mirror, event_log& log,
                                           std::function<void(position, position)> const& progress);
 
 }  // namespace linkledger::eventlog::mirror
