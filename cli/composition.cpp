@@ -205,7 +205,7 @@ read_side open_read_side(configuration const& from, log_side const& log,
     if (redis == nullptr || !runs_counters) return made;
     projections::realtime::redis_writer_options writing;
     writing.active = [runner = made.runner.get()] { return runner->runs_here(std::string{counters}); };
-    writing.note = [](std::string const& text) { spdlog::warn("real-time counters: {}", text); };
+    writing.copying.note = [](std::string const& text) { spdlog::warn("real-time counters: {}", text); };
     made.counters = std::make_unique<redis_writer>(*made.store, *redis, writing);
     *to_wake = made.counters.get();
     return made;
@@ -219,13 +219,13 @@ api::probe probe_of(projections::realtime::redis_writer const& of) {
         auto const now = of.stats();
         return std::vector<api::probe_sample>{
             {"linkledger_realtime_redis_position", "The position that the counters in Redis reflect.", false,
-             static_cast<double>(now.position)},
+             static_cast<double>(now.copied.position)},
             {"linkledger_realtime_redis_steps_total", "Writes of counters to Redis.", true,
-             static_cast<double>(now.steps)},
+             static_cast<double>(now.copied.steps)},
             {"linkledger_realtime_redis_counters_total", "Counters written to Redis.", true,
-             static_cast<double>(now.counters)},
+             static_cast<double>(now.copied.counters)},
             {"linkledger_realtime_redis_refills_total", "Times that Redis had none of this log's counters.",
-             true, static_cast<double>(now.refills)},
+             true, static_cast<double>(now.copied.refills)},
             {"linkledger_realtime_redis_failures_total", "Writes that failed.", true,
              static_cast<double>(now.failures)}};
     };

@@ -45,8 +45,8 @@ protected:
     }
     redis_writer_options writer_options() {
         redis_writer_options options;
-        options.check_pause = 20ms;
-        options.rows_per_step = 4;  // Several steps for what ten links hold.
+        options.copying.check_pause = 20ms;
+        options.copying.rows_per_step = 4;  // Several steps for what ten links hold.
         return options;
     }
     void start() {
