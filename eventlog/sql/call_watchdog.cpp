@@ -1,5 +1,6 @@
 #include "eventlog/sql/call_watchdog.h"
 
+#include <pthread.h>
 #include <sys/socket.h>
 
 #include <algorithm>
@@ -12,9 +13,18 @@ namespace linkledger::sql {
 /// The list and its thread, which sleeps while the list is empty.
 class call_watchdog {
 public:
+    /// One per process. A process that was forked has no threads of the one that it came from, and finds
+    /// locks as they were at that moment: with its first connection it starts a list of its own. It must end
+    /// by _exit or exec.
     static call_watchdog& instance() {
-        static call_watchdog only;
-        return only;
+        static call_watchdog first;
+        static bool const follows_forks = ::pthread_atfork(nullptr, nullptr, [] {
+                                              is_child = true;
+                                              child_once = PTHREAD_ONCE_INIT;
+                                          }) == 0;
+        if (!follows_forks || !is_child) return first;
+        ::pthread_once(&child_once, [] { of_child = new call_watchdog; });
+        return *of_child;
     }
 
     void add(std::shared_ptr<watched_socket::state> each) {
@@ -29,6 +39,9 @@ public:
 
 private:
     static constexpr std::chrono::milliseconds tick{50};
+    static inline bool is_child = false;
+    static inline pthread_once_t child_once = PTHREAD_ONCE_INIT;
+    static inline call_watchdog* of_child = nullptr;
 
     call_watchdog() : thread_([this] { run(); }) {}
     ~call_watchdog() {
