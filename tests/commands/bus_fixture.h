@@ -14,6 +14,7 @@
 #include <boost/json.hpp>
 
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <vector>
@@ -33,10 +34,11 @@ public:
     [[nodiscard]] command_bus& bus() { return *bus_; }
     [[nodiscard]] eventlog::keyring& keys() { return keys_; }
 
-    /// Runs a coroutine to its end on a private executor.
+    /// Runs a coroutine to its end on an executor that nobody else uses meanwhile.
     template <typename T>
     T run(awaitable<T> work) {
-        boost::asio::io_context here;
+        auto const lent = take_context();
+        auto& here = *lent;
         std::optional<T> result;
         auto whole = [&]() -> awaitable<void> { result.emplace(co_await std::move(work)); };
         boost::asio::co_spawn(here, whole, [](std::exception_ptr error) {
@@ -67,6 +69,27 @@ public:
     static command_answer accepted(command_outcome const& outcome);
 
 private:
+    /// Comes back when nobody holds it any more.
+    std::shared_ptr<boost::asio::io_context> take_context() {
+        std::unique_ptr<boost::asio::io_context> taken;
+        {
+            std::lock_guard const lock{contexts_mutex_};
+            if (!contexts_.empty()) {
+                taken = std::move(contexts_.back());
+                contexts_.pop_back();
+            }
+        }
+        if (!taken) taken = std::make_unique<boost::asio::io_context>();
+        taken->restart();
+        return {taken.release(), [this](boost::asio::io_context* used) {
+                    std::lock_guard const lock{contexts_mutex_};
+                    contexts_.emplace_back(used);
+                }};
+    }
+
+    /// They outlive the committer, whose thread may still be leaving what it has resumed.
+    std::mutex contexts_mutex_;
+    std::vector<std::unique_ptr<boost::asio::io_context>> contexts_;
     eventlog::event_log& log_;
     eventlog::keyring keys_;
     eventlog::committer committer_;

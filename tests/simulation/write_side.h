@@ -44,11 +44,11 @@ private:
     void come_to_rest();
     [[nodiscard]] bool is_at_rest();
 
+    boost::asio::io_context here_;  ///< Outlives the threads that resume on it.
     committer_gate gate_;
     eventlog::keyring keys_;
     eventlog::committer committer_;
     std::unique_ptr<commands::command_bus> bus_;
-    boost::asio::io_context here_;
     std::size_t in_flight_ = 0;
     bool dead_ = false;
 };
