@@ -60,6 +60,10 @@ std::string_view name_of(canary which) {
             return "forgotten_event";
         case canary::batches_that_show:
             return "batches_that_show";
+        case canary::mirrored_anyway:
+            return "mirrored_anyway";
+        case canary::copied_without_guard:
+            return "copied_without_guard";
     }
     return "";
 }

@@ -21,12 +21,14 @@ enum class fate {
 /// A planted bug. The simulation must find each.
 enum class canary {
     none,
-    lost_write,         ///< A batch is acknowledged and was not written.
-    written_twice,      ///< A batch that is sent again is written again.
-    cap_off_by_one,     ///< A link takes one click more than its cap.
-    early_effects,      ///< A projection's effects are committed without its checkpoint.
-    forgotten_event,    ///< A projection passes over an event when its batch is cut in some way.
-    batches_that_show,  ///< Rows depend on how events were cut into batches.
+    lost_write,            ///< A batch is acknowledged and was not written.
+    written_twice,         ///< A batch that is sent again is written again.
+    cap_off_by_one,        ///< A link takes one click more than its cap.
+    early_effects,         ///< A projection's effects are committed without its checkpoint.
+    forgotten_event,       ///< A projection passes over an event when its batch is cut in some way.
+    batches_that_show,     ///< Rows depend on how events were cut into batches.
+    mirrored_anyway,       ///< The mirror takes a message that does not follow its last one.
+    copied_without_guard,  ///< Counters are set whatever the guard says.
 };
 [[nodiscard]] std::string_view name_of(canary which);
 

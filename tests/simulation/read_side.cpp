@@ -17,22 +17,22 @@ using eventlog::failure_code;
 /// No std::exception, so that nothing but the simulation catches it: the process is gone.
 struct crash {};
 
-/// The log, as a projection's process reaches it. There is always something new, it says: waking up for
+/// The events, as a projection's process gets them. There is always something new, it says: waking up for
 /// nothing must do no harm.
 class sim_source final : public projections::event_source {
 public:
-    explicit sim_source(eventlog::event_log& log) : log_(log) {}
-    eventlog::result<eventlog::log_head> head() override { return log_.head(); }
+    explicit sim_source(std::unique_ptr<projections::event_source> from) : from_(std::move(from)) {}
+    eventlog::result<eventlog::log_head> head() override { return from_->head(); }
     eventlog::result<eventlog::read_page> read(eventlog::read_query const& query) override {
         if (away) return failure{failure_code::unavailable, "the log is away"};
-        return log_.read(query);
+        return from_->read(query);
     }
     bool wait_beyond(eventlog::position, std::chrono::milliseconds) override { return true; }
 
     bool away = false;
 
 private:
-    eventlog::event_log& log_;
+    std::unique_ptr<projections::event_source> from_;
 };
 
 /// A projection of the product, with trouble on the way.
@@ -89,8 +89,9 @@ struct read_side::unit {
 };
 
 struct read_side::state {
-    state(eventlog::event_log& l, eventlog::keyring& k, test::read_models& m, canary bug)
-        : log(l), keys(k), models(m), source(l) {
+    state(eventlog::event_log& l, std::unique_ptr<projections::event_source> from, eventlog::keyring& k,
+          test::read_models& m, canary bug)
+        : log(l), keys(k), models(m), source(std::move(from)) {
         options.linger = std::chrono::milliseconds{0};
         options.batch_events_max = 1;
         for (auto& each : projections::create_all())
@@ -127,14 +128,25 @@ struct read_side::state {
     std::vector<std::unique_ptr<unit>> units;
 };
 
-read_side::read_side(eventlog::event_log& log, eventlog::keyring& keys, test::read_models& models, canary bug)
-    : state_(std::make_unique<state>(log, keys, models, bug)) {}
+read_side::read_side(eventlog::event_log& log, std::unique_ptr<projections::event_source> from,
+                     eventlog::keyring& keys, test::read_models& models, canary bug)
+    : state_(std::make_unique<state>(log, std::move(from), keys, models, bug)) {}
 read_side::~read_side() {
     for (auto& each : state_->units) each->worker.reset();
 }
 
 std::size_t read_side::count() const {
     return state_->units.size();
+}
+
+std::string_view read_side::name_of(std::size_t which) const {
+    return state_->units[which]->runs.name();
+}
+
+std::size_t read_side::index_of(std::string_view projection) const {
+    for (std::size_t which = 0; which < count(); ++which)
+        if (name_of(which) == projection) return which;
+    throw std::logic_error{"there is no projection " + std::string{projection}};
 }
 
 void read_side::step(std::size_t which, trouble with, std::size_t page_events) {

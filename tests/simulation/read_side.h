@@ -26,13 +26,16 @@ enum class trouble {
 /// The projections of one process on one set of read models.
 class read_side {
 public:
-    /// Read models that held another log start over. `page_events` says how many events come at a time.
-    read_side(eventlog::event_log& log, eventlog::keyring& keys, test::read_models& models, canary bug);
+    /// Read models that held another log start over. `from` gives the events of `log`.
+    read_side(eventlog::event_log& log, std::unique_ptr<projections::event_source> from,
+              eventlog::keyring& keys, test::read_models& models, canary bug);
     ~read_side();
     read_side(read_side const&) = delete;
     read_side& operator=(read_side const&) = delete;
 
     [[nodiscard]] std::size_t count() const;
+    [[nodiscard]] std::string_view name_of(std::size_t which) const;
+    [[nodiscard]] std::size_t index_of(std::string_view projection) const;
     /// One turn of a projection's worker, with this trouble; batches of at most so many events.
     void step(std::size_t which, trouble with, std::size_t page_events);
     /// Until all are at the head of the log.

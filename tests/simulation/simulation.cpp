@@ -3,8 +3,10 @@
 #include "tests/simulation/simulation.h"
 
 #include "eventlog/memory_log.h"
+#include "projections/mirror_source.h"
 #include "projections/registry.h"
 #include "tests/commands/bus_fixture.h"
+#include "tests/simulation/copies.h"
 #include "tests/simulation/ledger.h"
 #include "tests/simulation/read_side.h"
 #include "tests/simulation/write_side.h"
@@ -37,15 +39,13 @@ public:
         set_up();
         ledger_.look();
         for (auto& each : processes_) each = std::make_unique<sim_process>(reads_, *log_, bug_);
-        live_ = std::make_unique<read_side>(*log_, keys_, stage_.live, bug_);
-        // Read models of the run before find another log.
-        for (std::size_t which = 0; which < live_->count(); ++which) live_->step(which, trouble::none, 1);
+        start_reading_and_copying();
     }
 
     report run() {
         report made;
         try {
-            auto const steps = 60 + below(60);
+            auto const steps = 72 + below(72);
             for (; made.steps < steps; ++made.steps) step();
             heal();
         } catch (broken_rule const& rule) {
@@ -54,8 +54,12 @@ public:
             made.broken = std::string{"an exception: "} + bug.what();
         }
         for (auto const& one : operations_) made.answered += one.is_over ? 1 : 0;
+        note(random_());  // So much chance was taken.
         made.trace = trace_;
-        made.faults = faults_;
+        made.faults = faults_ + copies_->troubles();
+        made.mirrored = mirror_->stats().mirror_events;
+        made.repairs = copies_->repairs();
+        made.refills = copies_->refills();
         made.crashes = crashes_;
         return made;
     }
@@ -85,23 +89,44 @@ private:
         }
     }
 
+    /// Projections read the mirror as long as it is as it should be.
+    void start_reading_and_copying() {
+        copies_ = std::make_unique<copies>(
+            copies::world_of_them{random_, now_, *log_, reads_, stage_.live,
+                                  [this] { step_projection(live_->index_of("realtime"), trouble::none); }},
+            bug_);
+        projections::mirror_source_options reading;
+        reading.behind_patience = reading.page_patience = reading.connect_patience = reading.retry_pause_min =
+            reading.retry_pause_max = std::chrono::milliseconds{0};
+        auto source = projections::create_mirror_source(*log_, copies_->connect(), reading);
+        mirror_ = source.get();
+        live_ = std::make_unique<read_side>(*log_, std::move(source), keys_, stage_.live, bug_);
+        // Read models of the run before find another log.
+        for (std::size_t which = 0; which < live_->count(); ++which) live_->step(which, trouble::none, 1);
+        copies_->saw_table();
+    }
+
     // ---- Steps ----
 
     void step() {
-        auto const dice = below(100);
+        auto const dice = below(120);
         note(dice);
-        if (dice < 30)
+        if (dice < 25)
             start_operation();
-        else if (dice < 62)
+        else if (dice < 54)
             let_a_commit_go_on();
-        else if (dice < 66)
+        else if (dice < 58)
             crash();
-        else if (dice < 70)
+        else if (dice < 62)
             reads_.from_now_on(below(3) == 0 ? test::fault::away : test::fault::none);
-        else if (dice < 75)
+        else if (dice < 66)
             jump_in_time();
+        else if (dice < 86)
+            step_some_projection();
+        else if (dice < 108)
+            copies_->step_mirror();
         else
-            step_projection();
+            copies_->step_counters();
         check_log();
     }
 
@@ -224,13 +249,18 @@ private:
             now_ += by;
     }
 
-    void step_projection() {
+    void step_some_projection() {
         auto const which = below(live_->count());
         auto const dice = below(12);
         auto const with = dice < 6 ? trouble::none : static_cast<trouble>(dice - 6);
         if (with != trouble::none) ++faults_;
+        step_projection(which, with);
+    }
+
+    void step_projection(std::size_t which, trouble with) {
         live_->step(which, with, 1 + below(5));
-        check_links(stage_.live, live_->position_of("links"));
+        if (live_->name_of(which) == "links") check_links(stage_.live, live_->position_of("links"));
+        if (live_->name_of(which) == "realtime") copies_->saw_table();
     }
 
     // ---- What must hold ----
@@ -268,6 +298,8 @@ private:
                 must(ledger_.clicks_of(caps_.begin()->first) == cap, "a cap refuses no one too early");
         live_->catch_up(1 + below(5));
         check_links(stage_.live, ledger_.head());
+        copies_->saw_table();
+        copies_->make_whole();
         check_rebuild();
     }
 
@@ -277,11 +309,11 @@ private:
     }
 
     void check_rebuild() {
-        read_side rebuilt{*log_, keys_, stage_.rebuilt, bug_};
+        read_side rebuilt{*log_, projections::create_log_source(*log_), keys_, stage_.rebuilt, bug_};
         rebuilt.catch_up(1'000);
         for (auto const& name : projections::projection_names()) {
-            auto const live = stage_.live.dump(name);
-            auto const again = stage_.rebuilt.dump(name);
+            auto const live = stage_.live.dump(name, stage_.builds.at(name));
+            auto const again = stage_.rebuilt.dump(name, stage_.builds.at(name));
             auto const [one, other] = std::mismatch(live.begin(), live.end(), again.begin(), again.end());
             must(one == live.end() && other == again.end(),
                  "a rebuild of " + name + " gives the same rows, not " +
@@ -306,6 +338,8 @@ private:
     std::vector<operation> operations_;
     std::uint64_t trace_ = 14'695'981'039'346'656'037u;
     std::size_t faults_ = 0, crashes_ = 0;
+    std::unique_ptr<copies> copies_;                ///< Before those who read the mirror.
+    projections::mirror_source* mirror_ = nullptr;  ///< What `live_` reads.
     std::unique_ptr<read_side> live_;
     std::array<std::unique_ptr<sim_process>, 2> processes_;
 };

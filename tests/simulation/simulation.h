@@ -6,6 +6,7 @@
 #include "tests/simulation/committer_gate.h"
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 
@@ -15,6 +16,8 @@ struct report {
     std::optional<std::string> broken;  ///< The rule that did not hold, and where; none: all of them did.
     std::uint64_t trace = 0;            ///< A hash of what happened: equal for equal seeds.
     std::size_t steps = 0, answered = 0, faults = 0, crashes = 0;
+    std::uint64_t mirrored = 0;              ///< Events that projections got from the mirror.
+    std::uint64_t repairs = 0, refills = 0;  ///< Mirrors made anew, and counters filled anew.
 };
 
 /// Read models that are used again from one run to the next: a run's log is another one, so they start over.
@@ -22,10 +25,14 @@ struct stage {
     test::read_models live{sql::dialect::sqlite};
     test::read_models rebuilt{sql::dialect::sqlite};
 
+    /// Which versions answer reads; here that never changes.
+    std::map<std::string, projections::build_id> builds;
+
     stage() {
-        // The rows that say which versions answer reads.
-        static_cast<void>(live.live("links"));
-        static_cast<void>(rebuilt.live("links"));
+        for (auto const& name : projections::projection_names()) {
+            builds[name] = live.live(name);
+            static_cast<void>(rebuilt.live(name));
+        }
     }
 };
 

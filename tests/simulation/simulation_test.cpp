@@ -3,6 +3,7 @@
 
 #include "tests/simulation/simulation.h"
 
+#include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
 #include <gtest/gtest.h>
@@ -40,10 +41,21 @@ TEST_F(Simulation, BreaksNoRuleUnderAnySeed) {
         all.answered += one.answered;
         all.faults += one.faults;
         all.crashes += one.crashes;
+        all.mirrored += one.mirrored;
+        all.repairs += one.repairs;
+        all.refills += one.refills;
     }
-    std::printf("%llu seeds from %llu: %zu steps, %zu answers, %zu faults, %zu crashes\n",
-                static_cast<unsigned long long>(seeds), static_cast<unsigned long long>(from), all.steps,
-                all.answered, all.faults, all.crashes);
+    // What never happened was not tested.
+    if (seeds >= 100) {
+        EXPECT_GT(all.mirrored, seeds);
+        EXPECT_GT(all.repairs, seeds / 10);
+        EXPECT_GT(all.refills, seeds / 2);
+    }
+    fmt::print(
+        "{} seeds from {}: {} steps, {} answers, {} faults, {} crashes, {} events from the mirror, "
+        "{} mirrors and {} times counters made anew\n",
+        seeds, from, all.steps, all.answered, all.faults, all.crashes, all.mirrored, all.repairs,
+        all.refills);
 }
 
 TEST_F(Simulation, RunsTheSameWayForTheSameSeed) {
@@ -73,7 +85,8 @@ TEST_P(Canary, IsFound) {
 INSTANTIATE_TEST_SUITE_P(Each, Canary,
                          testing::Values(canary::lost_write, canary::written_twice, canary::cap_off_by_one,
                                          canary::early_effects, canary::forgotten_event,
-                                         canary::batches_that_show),
+                                         canary::batches_that_show, canary::mirrored_anyway,
+                                         canary::copied_without_guard),
                          [](auto const& of) { return std::string{name_of(of.param)}; });
 
 }  // namespace
