@@ -4,6 +4,7 @@
 
 #include <boost/json.hpp>
 
+#include <cstdio>
 #include <set>
 
 namespace linkledger::tests {
@@ -140,6 +141,7 @@ TEST_F(Hostile, CasesAreManyAndNamedApart) {
             ++count;
             EXPECT_TRUE(names.insert(each.name).second) << each.name;
         }
+    std::printf("%zu cases\n", count);
     EXPECT_GE(count, 200u);
 }
 
