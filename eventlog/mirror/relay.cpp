@@ -9,7 +9,6 @@
 #include <mutex>
 #include <random>
 #include <thread>
-#include <utility>
 
 namespace linkledger::eventlog::mirror {
 namespace {
@@ -25,9 +24,10 @@ struct relay::state {
     state(event_log& from, relay_options const& options)
         : log(from),
           nats(options.nats),
-          steps(from, nats, options, std::random_device{}(), [&from, options](position after) {
-              return std::make_unique<read_ahead>(from, after, options.page_events);
-          }) {}
+          steps(from, nats, options, std::random_device{}(),
+                [&from, page_events = options.page_events](position after) {
+                    return std::make_unique<read_ahead>(from, after, page_events);
+                }) {}
 
     void run() {
         while (!stopping()) take_rest(steps.step(relay_steps::clock::now()));

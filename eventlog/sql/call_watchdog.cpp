@@ -18,11 +18,11 @@ public:
     /// by _exit or exec.
     static call_watchdog& instance() {
         static call_watchdog first;
-        static bool const follows_forks = ::pthread_atfork(nullptr, nullptr, [] {
-                                              is_child = true;
-                                              child_once = PTHREAD_ONCE_INIT;
-                                          }) == 0;
-        if (!follows_forks || !is_child) return first;
+        [[maybe_unused]] static bool const follows_forks = ::pthread_atfork(nullptr, nullptr, [] {
+                                                               is_child = true;
+                                                               child_once = PTHREAD_ONCE_INIT;
+                                                           }) == 0;
+        if (!is_child) return first;
         ::pthread_once(&child_once, [] { of_child = new call_watchdog; });
         return *of_child;
     }

@@ -16,19 +16,19 @@ counter_copier::counter_copier(read_store& from, counter_store& to, counter_copi
     options_.rows_per_step = std::max<std::size_t>(3, options_.rows_per_step);
 }
 
-counter_copier::next counter_copier::step(clock::time_point now, domain::timestamp time) {
+bool counter_copier::step(clock::time_point now, domain::timestamp time) {
     if (!guard_is_known_ || now >= next_check_) {
         known_guard_ = to_.guard();
         guard_is_known_ = true;
         next_check_ = now + options_.check_pause;
     }
-    if (follow()) return next::step;
+    if (follow()) return true;
     if (now >= next_sweep_) {
         sweep_after_ = 0;
         next_sweep_ = now + options_.sweep_pause;
     }
     if (sweep_after_) sweep(time);
-    return sweep_after_ ? next::sweep : next::rest;
+    return false;
 }
 
 /// False: the store is as the table.

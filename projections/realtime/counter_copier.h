@@ -38,23 +38,18 @@ struct counter_copier_stats {
 class counter_copier {
 public:
     using clock = std::chrono::steady_clock;
-    /// What is to be done after a step.
-    enum class next {
-        step,   ///< More, at once.
-        sweep,  ///< More of a copy of all open counters, soon.
-        rest,   ///< Nothing until the table has moved or `check_pause` is over.
-    };
-
     /// Both must outlive it.
     counter_copier(read_store& from, counter_store& to, counter_copier_options const& how);
 
-    /// `time` is the wall's, for windows that have ended. Throws redis::error and sql::error: `forget`, and
-    /// try again later.
-    next step(clock::time_point now, domain::timestamp time);
+    /// True: there is more to do at once. False: nothing until the table has moved or `check_pause` is over,
+    /// but for a sweep, which wants to go on soon. `time` is the wall's, for windows that have ended. Throws
+    /// redis::error and sql::error: `forget`, and try again later.
+    [[nodiscard]] bool step(clock::time_point now, domain::timestamp time);
     /// What is known of the store holds no more.
     void forget() { guard_is_known_ = false; }
     /// The next sweep is due at once.
     void sweep_soon() { next_sweep_ = {}; }
+    /// A copy of all open counters is under way.
     [[nodiscard]] bool is_sweeping() const { return sweep_after_.has_value(); }
     /// From any thread.
     [[nodiscard]] counter_copier_stats stats() const { return {position_, steps_, counters_, refills_}; }

@@ -80,7 +80,7 @@ bool redis_writer::rest() {
 
 /// Until Redis is as the table.
 void redis_writer::follow() {
-    while (copier_.step(counter_copier::clock::now(), eventlog::now()) == counter_copier::next::step) {
+    while (copier_.step(counter_copier::clock::now(), eventlog::now())) {
         std::lock_guard const lock{mutex_};
         if (stopping_) return;
     }
