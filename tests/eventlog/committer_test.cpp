@@ -29,6 +29,8 @@ append_request click(std::string stream, expected_version expected = expected_ve
 
 class Committer : public testing::Test {
 protected:
+    /// The tests wait for it to be over; a machine that is slow takes up a request sooner.
+    static constexpr auto short_wait = 300ms;
     using answer = std::future<result<append_outcome>>;
 
     void start(committer_options options = {}) {
@@ -89,14 +91,14 @@ TEST_F(Committer, IsOneProducerWhileItIsBusy) {
 }
 
 TEST_F(Committer, TellsWhoHasWaitedLongEnoughBeforeItTriesAgain) {
-    start({.queue_wait_max = 50ms});
+    start({.queue_wait_max = short_wait});
     log_.close_gate();
     std::promise<std::pair<failure_code, std::size_t>> told;
     committing().submit(click("a"), [&](result<append_outcome> outcome) {
         told.set_value({outcome.error().code, log_.batches().size()});
     });
     log_.wait_for_appends(1);
-    std::this_thread::sleep_for(60ms);
+    std::this_thread::sleep_for(short_wait + 1ms);
     log_.next({fault::lost_acknowledgement});
     log_.open_gate();
     EXPECT_EQ(told.get_future().get(), std::pair(failure_code::unknown_outcome, std::size_t{1}));
@@ -174,10 +176,10 @@ TEST_F(Committer, RefusesWhatItsQueueCannotHold) {
 }
 
 TEST_F(Committer, FailsWhatWaitedTooLongForItsTurn) {
-    start({.queue_wait_max = 20ms});
+    start({.queue_wait_max = short_wait});
     answer held = hold();
     answer late = submit(click("a"));
-    std::this_thread::sleep_for(40ms);
+    std::this_thread::sleep_for(short_wait + 1ms);
     log_.open_gate();
     EXPECT_EQ(failure_of(late), failure_code::timeout);
     EXPECT_TRUE(held.get()) << "it had its turn";
@@ -205,7 +207,7 @@ TEST_F(Committer, WritesABatchThatNeverArrived) {
 }
 
 TEST_F(Committer, SaysThatAnOutcomeIsUnknownAndStillFindsOutBeforeGoingOn) {
-    start({.queue_wait_max = 20ms});
+    start({.queue_wait_max = short_wait});
     log_.next({fault::lost_acknowledgement});
     log_.from_now_on(fault::lost_request);
     answer lost = submit(click("a"));
@@ -288,7 +290,7 @@ TEST_F(Committer, FinishesWhatItAcceptedBeforeItGoes) {
 }
 
 TEST_F(Committer, GoesEvenWhenAFateStaysUnknown) {
-    start({.queue_wait_max = 20ms});
+    start({.queue_wait_max = short_wait});
     log_.from_now_on(fault::lost_request);
     answer lost = submit(click("a"));
     committing_.reset();

@@ -267,7 +267,7 @@ TEST(PostgresConnection, FailsByTheDeadlineWhenTheServerIsStopped) {
     test::postgres_server server;
     sql::postgres_options options;
     options.url = server.url();
-    options.call_timeout = 200ms;
+    options.call_timeout = 1s;
     options.connect_timeout = 2s;
     auto const db = sql::open_postgres(options);
     server.pause();

@@ -59,7 +59,7 @@ TEST(PostgresFaults, CallsFailInTimeWhileTheServerIsStoppedAndWorkAfterwards) {
     postgres_server server;
     postgres_log_options options;
     options.url = migrated(server);
-    options.call_timeout = 300ms;
+    options.call_timeout = 1s;
     options.connect_timeout = 2s;
     auto const log = open_log(options);
     ASSERT_TRUE(log->append({new_uuid_v7(), 1, {one_event("a")}}));

@@ -99,7 +99,7 @@ TEST_F(SqliteProcesses, RaceForPositionsAndATailingReaderSeesThemInOrder) {
 }
 
 TEST_F(SqliteProcesses, ReadWhileAWriteTransactionIsOpen) {
-    auto const log = open(200ms);
+    auto const log = open(1s);
     ASSERT_TRUE(log->append(numbered_batch(1, 1, 3)));
     auto const other = sql::open_sqlite(path_, {});
     sql::transaction open_write{*other, sql::connection::access::write};
@@ -133,7 +133,7 @@ protected:
 };
 
 TEST_F(SqliteStoppedWriter, MakesOthersFailInTimeAndGoesOnWhenItIsContinued) {
-    auto const log = open(300ms);
+    auto const log = open(1s);
     auto const stopped = start_and_wait_until_stopped();
     expect_a_bounded_failure(*log);
 
@@ -152,7 +152,7 @@ TEST_F(SqliteStoppedWriter, MakesOthersFailInTimeAndGoesOnWhenItIsContinued) {
 }
 
 TEST_F(SqliteStoppedWriter, LeavesNothingBehindWhenItIsKilled) {
-    auto const log = open(300ms);
+    auto const log = open(1s);
     auto const stopped = start_and_wait_until_stopped();
     expect_a_bounded_failure(*log);
 

@@ -91,7 +91,7 @@ TEST(RedisConnection, DoesNotWaitForAServerThatHasStopped) {
     EXPECT_THROW(on.call({"PING"}), error);
     server.resume();
     EXPECT_THROW(on.call({"PING"}), error) << "a late answer must not be taken for another one's";
-    EXPECT_EQ(connection{options}.call({"PING"}).text(), "PONG");
+    EXPECT_EQ(connection{server.options()}.call({"PING"}).text(), "PONG");
 }
 
 TEST(RedisClient, FailsAtOnceWhileRedisIsAwayAndFindsItAgain) {
