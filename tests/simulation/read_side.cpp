@@ -167,7 +167,7 @@ void read_side::catch_up(std::size_t page_events) {
     auto const head = state_->log.head().value().last;
     for (std::size_t which = 0; which < count(); ++which) {
         auto& one = *state_->units[which];
-        state_->start(which, page_events);
+        if (!one.worker) state_->start(which, page_events);
         for (int turns = 0; one.worker->known_status().position < head; ++turns) {
             if (turns > 10'000) throw std::logic_error{"a projection does not catch up"};
             step(which, trouble::none, page_events);

@@ -29,9 +29,16 @@ struct stage {
     std::map<std::string, projections::build_id> builds;
 
     stage() {
-        for (auto const& name : projections::projection_names()) builds[name] = live.live(name);
         static_cast<void>(rebuilt.live("links"));  // Makes the rows that say so.
+        for (auto const& name : projections::projection_names()) {
+            builds[name] = live.live(name);
+            for (auto* models : {&live, &rebuilt}) kept_open_.push_back(models->open(name));
+        }
     }
+
+private:
+    /// As long as somebody has a file open, it keeps its write-ahead log when others open and close it.
+    std::vector<std::unique_ptr<sql::connection>> kept_open_;
 };
 
 [[nodiscard]] report simulate(std::uint64_t seed, stage& on, canary bug = canary::none);
