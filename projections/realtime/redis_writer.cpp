@@ -72,7 +72,8 @@ void redis_writer::run() {
 /// Until there is something to do; false: stop.
 bool redis_writer::rest() {
     std::unique_lock lock{mutex_};
-    changed_.wait_for(lock, copier_.is_sweeping() ? sweep_step_pause : options_.copying.check_pause,
+    bool const goes_on_sweeping = copier_.is_sweeping() && redis_.up();
+    changed_.wait_for(lock, goes_on_sweeping ? sweep_step_pause : options_.copying.check_pause,
                       [this] { return woken_ || stopping_; });
     woken_ = false;
     return !stopping_;
