@@ -10,6 +10,7 @@ set -euo pipefail
 }
 LL=$1
 KEY=$2
+trap '[[ $? -eq 0 ]] || printf "first_session.sh: refused. Is a server at %s, is the key an admin key, and the log a new one?\n" "$LL" >&2' EXIT
 FIREFOX='Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0'
 IPHONE='Mozilla/5.0 (iPhone; CPU iPhone OS 17_5 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/17.5 Mobile/15E148 Safari/604.1'
 
