@@ -4,8 +4,10 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <cstdint>
 #include <cstdlib>
 #include <filesystem>
+#include <random>
 #include <stdexcept>
 #include <system_error>
 
@@ -22,17 +24,31 @@ temp_folder::~temp_folder() {
     std::filesystem::remove_all(path_, ignored);
 }
 
-int free_port() {
+namespace {
+
+bool is_free(int port) {
     int const fd = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd < 0) throw std::runtime_error("no socket");
     sockaddr_in address{};
     address.sin_family = AF_INET;
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    socklen_t size = sizeof address;
-    auto* const generic = reinterpret_cast<sockaddr*>(&address);
-    bool const bound = fd >= 0 && ::bind(fd, generic, size) == 0 && ::getsockname(fd, generic, &size) == 0;
-    if (fd >= 0) ::close(fd);
-    if (!bound) throw std::runtime_error("no free port on the loopback address");
-    return ntohs(address.sin_port);
+    address.sin_port = htons(static_cast<std::uint16_t>(port));
+    bool const bound = ::bind(fd, reinterpret_cast<sockaddr*>(&address), sizeof address) == 0;
+    ::close(fd);
+    return bound;
+}
+
+}  // namespace
+
+int free_port() {
+    // From below those that Linux gives to outgoing connections (32768 and up unless configured): such a
+    // connection could take the port of a server that is being restarted.
+    thread_local std::mt19937 chance{std::random_device{}()};
+    std::uniform_int_distribution<int> any{10'000, 32'000};
+    for (int tries = 0; tries < 1'000; ++tries) {
+        if (int const port = any(chance); is_free(port)) return port;
+    }
+    throw std::runtime_error("no free port on the loopback address");
 }
 
 }  // namespace linkledger::test
