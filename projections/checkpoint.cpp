@@ -31,11 +31,25 @@ checkpoint load_checkpoint(sql::connection& from, std::string_view name, int ver
     return found.value_or(checkpoint{});
 }
 
-void move_checkpoint(sql::connection& in, std::string_view name, int version, checkpoint const& to) {
-    in.execute(
+void move_checkpoint(sql::connection& in, std::string_view name, int version, checkpoint const& from,
+                     checkpoint const& to) {
+    auto const moved = in.execute(
         "UPDATE projection_checkpoints SET position = $1, recorded_at = $2, updated_at = $3 "
-        "WHERE name = $4 AND version = $5",
-        {to.position, sql::bind(to.recorded_at), eventlog::now(), std::string{name}, std::int64_t{version}});
+        "WHERE name = $4 AND version = $5 AND log_id = $6 AND epoch = $7 AND position = $8",
+        {to.position, sql::bind(to.recorded_at), eventlog::now(), std::string{name}, std::int64_t{version},
+         from.log_id, from.epoch, from.position});
+    if (moved != 1)
+        throw sql::error{sql::error::kind::unavailable, "the checkpoint of " + std::string{name} +
+                                                            " is not at " + std::to_string(from.position) +
+                                                            " any more; starting again from where it is"};
+}
+
+void set_checkpoint(sql::connection& in, std::string_view name, int version, checkpoint const& to) {
+    in.execute(
+        "UPDATE projection_checkpoints SET log_id = $1, epoch = $2, position = $3, recorded_at = $4, "
+        "updated_at = $5 WHERE name = $6 AND version = $7",
+        {to.log_id, to.epoch, to.position, sql::bind(to.recorded_at), eventlog::now(), std::string{name},
+         std::int64_t{version}});
 }
 
 void start_over(sql::connection& in, projection const& of, eventlog::log_head const& head) {

@@ -87,6 +87,7 @@ void event_feed::clear() {
     std::lock_guard const lock{mutex_};
     pages_.clear();
     known_until_ = 0;
+    ++clearings_;
 }
 
 void event_feed::stop() {
@@ -135,12 +136,14 @@ bool event_feed::wait_for_more(std::unique_lock<std::mutex>& lock, position afte
 eventlog::result<event_feed::page_pointer> event_feed::read(std::unique_lock<std::mutex>& lock,
                                                             position after) {
     reading_ = true;
+    auto const before = clearings_;
     lock.unlock();
     auto fetched = fetch(after);
     lock.lock();
     reading_ = false;
     changed_.notify_all();
     if (!fetched) return fetched;
+    if (clearings_ != before) return page_pointer{};  // It may be of the history before.
     last_read_ = clock::now();
     auto const& page = fetched.value();
     if (page->until <= after) {

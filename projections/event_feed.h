@@ -83,6 +83,7 @@ private:
     std::map<std::size_t, eventlog::position> consumers_;
     eventlog::position known_until_ = 0;  ///< The log has events up to here, at least.
     clock::time_point last_read_{};
+    std::size_t clearings_ = 0;
     bool reading_ = false;
     bool tailing_ = false;
     bool stopped_ = false;

@@ -176,9 +176,11 @@ private:
             start_over(*to, *each.of, until_);
             each.folded->write(*to);
             checkpoint reached;
+            reached.log_id = until_.log_id;
+            reached.epoch = until_.epoch;
             reached.position = until_.last;
             reached.recorded_at = until_.recorded_at;
-            move_checkpoint(*to, each.name, each.build.version, reached);
+            set_checkpoint(*to, each.name, each.build.version, reached);
             turn.commit();
             each.folded.reset();
         }

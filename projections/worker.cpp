@@ -135,11 +135,13 @@ projection_status worker::known_status() const {
 
 bool worker::acquire() {
     if (!writer_ || !writer_->usable()) writer_ = around_.store.open_writer(name_, build_);
-    lock_ = around_.store.try_lock(name_, build_, *writer_);
-    if (!lock_) return false;
+    auto lock = around_.store.try_lock(name_, build_, *writer_);
+    if (!lock) return false;
+    // What fails from here lets go again: without the checkpoint that the store has now, nothing is applied.
     adopt(value_or_throw(around_.source.head()));
     load_parked_events();
     next_parked_retry_ = clock::now();
+    lock_ = std::move(lock);
     spdlog::info("projection {} v{}: runs here from position {}", name_, to_string(build_), at_.position);
     tell_board();
     return true;
@@ -231,9 +233,10 @@ void worker::apply_pages(page_list const& pages) {
     event_list wanted;
     defects_.clear();
     checkpoint to = at_;
+    // A page may begin before the end of the one before it: others that are elsewhere made it.
     for (auto const& page : pages) {
         for (auto const& event : page->events) {
-            if (event.stored.position > at_.position && types_.contains(event.stored.body.type))
+            if (event.stored.position > to.position && types_.contains(event.stored.body.type))
                 wanted.push_back(&event);
         }
         defects_.insert(page->defects.begin(), page->defects.end());
@@ -295,7 +298,7 @@ void worker::commit(share const& what, checkpoint const& to) {
     sql::transaction transaction{*writer_, sql::connection::access::write};
     if (!what.applied.empty()) runs_.apply(what.applied, *writer_);
     for (auto const& event : what.parked) park(*writer_, name_, runs_.version(), event);
-    move_checkpoint(*writer_, name_, runs_.version(), to);
+    move_checkpoint(*writer_, name_, runs_.version(), at_, to);
     transaction.commit();
 
     at_ = to;

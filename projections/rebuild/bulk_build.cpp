@@ -134,13 +134,12 @@ private:
         }
         sql::transaction turn{*in, sql::connection::access::write};
         if (fold_) fold_->finish(notes_.values(*in, kind::combined), *in);
-        in->execute(
-            "UPDATE projection_checkpoints SET log_id = $1, epoch = $2 WHERE name = $3 AND version = $4",
-            {plan_.head.log_id, plan_.head.epoch, name_, std::int64_t{which_.version}});
         checkpoint to;
+        to.log_id = plan_.head.log_id;
+        to.epoch = plan_.head.epoch;
         to.position = plan_.head.last;
         if (plan_.head.last > 0) to.recorded_at = plan_.head.recorded_at;
-        move_checkpoint(*in, name_, which_.version, to);
+        set_checkpoint(*in, name_, which_.version, to);
         notes_.remove(*in);
         turn.commit();
         parts_.remove();

@@ -43,5 +43,44 @@ TEST(EventFeed, GivesThePastToOneThatStartsOverWhileOthersWaitAtTheEnd) {
     EXPECT_EQ(page.value()->events.size(), 3u);
 }
 
+/// Does something else while it reads.
+class interrupted_source final : public event_source {
+public:
+    explicit interrupted_source(event_source& behind) : behind_(behind) {}
+    eventlog::result<eventlog::log_head> head() override { return behind_.head(); }
+    eventlog::result<eventlog::read_page> read(eventlog::read_query const& query) override {
+        auto page = behind_.read(query);
+        if (meanwhile) std::exchange(meanwhile, {})();
+        return page;
+    }
+    bool wait_beyond(eventlog::position after, std::chrono::milliseconds deadline) override {
+        return behind_.wait_beyond(after, deadline);
+    }
+
+    std::function<void()> meanwhile;
+
+private:
+    event_source& behind_;
+};
+
+TEST(EventFeed, ForgetsAPageOfTheHistoryBeforeThatWasBeingRead) {
+    test::told_log from;
+    domain::link::disabled e;
+    e.link_id = domain::link_id{from.story.id()};
+    from.story.tell(domain::stream_of(e.link_id), e);
+    interrupted_source source{*from.source};
+    feed_options options;
+    options.types = {"link.disabled"};
+    event_feed feed{source, from.story.keys(), options};
+    int reads = 0;
+    source.meanwhile = [&] {
+        ++reads;
+        feed.clear();
+    };
+    EXPECT_FALSE(feed.next(0, 0, 0ms).value());
+    EXPECT_EQ(reads, 1);
+    EXPECT_TRUE(feed.next(0, 0, 0ms).value());
+}
+
 }  // namespace
 }  // namespace linkledger::projections

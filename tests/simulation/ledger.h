@@ -31,7 +31,6 @@ struct operation {
     bool is_sent = false, is_in_flight = false;
     bool is_over = false;  ///< Answered, for good; an outcome that says nothing is no answer.
     bool was_accepted = false;
-    bool found_full = false;  ///< Answered that the cap is reached.
     eventlog::position position = 0;
     eventlog::version version = 0;
     std::string stream;

@@ -5,6 +5,7 @@
 #include "projections/registry.h"
 
 #include <algorithm>
+#include <optional>
 #include <stdexcept>
 
 namespace linkledger::simulation {
@@ -22,7 +23,10 @@ struct crash {};
 class sim_source final : public projections::event_source {
 public:
     explicit sim_source(std::unique_ptr<projections::event_source> from) : from_(std::move(from)) {}
-    eventlog::result<eventlog::log_head> head() override { return from_->head(); }
+    eventlog::result<eventlog::log_head> head() override {
+        if (away) return failure{failure_code::unavailable, "the log is away"};
+        return from_->head();
+    }
     eventlog::result<eventlog::read_page> read(eventlog::read_query const& query) override {
         if (away) return failure{failure_code::unavailable, "the log is away"};
         return from_->read(query);
@@ -71,49 +75,45 @@ private:
     canary const bug_;
 };
 
-std::set<std::string, std::less<>> types_of(projections::projection const& of) {
-    std::set<std::string, std::less<>> types;
-    for (auto const type : of.event_types()) types.emplace(type);
-    return types;
-}
-
 }  // namespace
 
-/// A projection with a worker and a feed of its own, so that no one waits for another.
+/// A projection with a worker of its own.
 struct read_side::unit {
     unit(std::unique_ptr<projections::projection> real, canary bug) : runs(std::move(real), bug) {}
 
     troubled runs;
-    std::unique_ptr<projections::event_feed> feed;
     std::unique_ptr<projections::worker> worker;
 };
 
 struct read_side::state {
     state(eventlog::event_log& l, std::unique_ptr<projections::event_source> from, eventlog::keyring& k,
-          test::read_models& m, canary bug)
+          test::read_models& m, std::size_t page_events, canary bug)
         : log(l), keys(k), models(m), source(std::move(from)) {
         options.linger = std::chrono::milliseconds{0};
         options.batch_events_max = 1;
-        for (auto& each : projections::create_all())
+        projections::feed_options reading;
+        reading.page_events_max = page_events;
+        reading.linger = std::chrono::milliseconds{0};
+        for (auto& each : projections::create_all()) {
+            for (auto const type : each->event_types()) {
+                reading.types.emplace(type);
+                if (each->reads_cause()) reading.cause_types.emplace(type);
+            }
             units.push_back(std::make_unique<unit>(std::move(each), bug));
+        }
+        feed.emplace(source, keys, reading);
         board = std::make_unique<projections::progress_board>(models.store(), projections::projection_names(),
                                                               std::chrono::milliseconds{60'000}, [] {});
     }
     ~state() { board->stop(); }
 
     /// A worker as a process that has just started makes it.
-    void start(std::size_t which, std::size_t page_events) {
+    void start(std::size_t which) {
         auto& one = *units[which];
-        projections::feed_options feeding;
-        feeding.page_events_max = page_events;
-        feeding.linger = std::chrono::milliseconds{0};
-        feeding.types = types_of(one.runs);
-        if (one.runs.reads_cause()) feeding.cause_types = feeding.types;
         one.worker.reset();
-        one.feed = std::make_unique<projections::event_feed>(source, keys, feeding);
         one.worker = std::make_unique<projections::worker>(
             one.runs, projections::build_id{one.runs.version()}, which,
-            projections::worker_surroundings{source, keys, models.store(), *one.feed, *board, gate, turns,
+            projections::worker_surroundings{source, keys, models.store(), *feed, *board, gate, turns,
                                              options});
     }
 
@@ -124,13 +124,14 @@ struct read_side::state {
     projections::runner_options options;
     projections::pause_gate gate;
     std::timed_mutex turns;
+    std::optional<projections::event_feed> feed;
     std::unique_ptr<projections::progress_board> board;
     std::vector<std::unique_ptr<unit>> units;
 };
 
 read_side::read_side(eventlog::event_log& log, std::unique_ptr<projections::event_source> from,
-                     eventlog::keyring& keys, test::read_models& models, canary bug)
-    : state_(std::make_unique<state>(log, std::move(from), keys, models, bug)) {}
+                     eventlog::keyring& keys, test::read_models& models, std::size_t page_events, canary bug)
+    : state_(std::make_unique<state>(log, std::move(from), keys, models, page_events, bug)) {}
 read_side::~read_side() {
     for (auto& each : state_->units) each->worker.reset();
 }
@@ -149,9 +150,9 @@ std::size_t read_side::index_of(std::string_view projection) const {
     throw std::logic_error{"there is no projection " + std::string{projection}};
 }
 
-void read_side::step(std::size_t which, trouble with, std::size_t page_events) {
+void read_side::step(std::size_t which, trouble with) {
     auto& one = *state_->units[which];
-    if (!one.worker || with == trouble::taken_over) state_->start(which, page_events);
+    if (!one.worker || with == trouble::taken_over) state_->start(which);
     one.runs.with = with;
     state_->source.away = with == trouble::log_is_away;
     try {
@@ -159,18 +160,19 @@ void read_side::step(std::size_t which, trouble with, std::size_t page_events) {
     } catch (crash const&) {
         one.worker.reset();  // Its connection goes with it, and what was not committed.
     }
+    state_->feed->leave(which);  // On one thread nobody may wait for another.
     one.runs.with = trouble::none;
     state_->source.away = false;
 }
 
-void read_side::catch_up(std::size_t page_events) {
+void read_side::catch_up() {
     auto const head = state_->log.head().value().last;
     for (std::size_t which = 0; which < count(); ++which) {
         auto& one = *state_->units[which];
-        if (!one.worker) state_->start(which, page_events);
+        if (!one.worker) state_->start(which);
         for (int turns = 0; one.worker->known_status().position < head; ++turns) {
             if (turns > 10'000) throw std::logic_error{"a projection does not catch up"};
-            step(which, trouble::none, page_events);
+            step(which, trouble::none);
         }
         if (one.worker->known_status().parked > 0)
             throw std::runtime_error{"events are parked in " + std::string{one.runs.name()}};
