@@ -301,7 +301,14 @@ void postgres_batch::encoder::finish() {
 
 result<batch_outcome> postgres_batch::read(answer const& from) const {
     if (from.resent && from.numbers.empty() && !part_streams_.empty()) return forgotten_outcome(batch_);
-    if (from.uniform) return read_uniform(from);
+    auto outcome = from.uniform ? read_uniform(from) : read_each(from);
+    // What the spool kept of a batch, its clicks, is sent again under the batch's number: the outcome that
+    // was stored is the whole batch's, and says that they are there.
+    if (!outcome && from.resent) return forgotten_outcome(batch_);
+    return outcome;
+}
+
+result<batch_outcome> postgres_batch::read_each(answer const& from) const {
     batch_outcome all{{}, from.first_position, from.resent};
     auto const& numbers = from.numbers;
     std::size_t at = 0;

@@ -38,6 +38,7 @@ private:
     struct encoder;
 
     [[nodiscard]] result<batch_outcome> read_uniform(answer const& from) const;
+    [[nodiscard]] result<batch_outcome> read_each(answer const& from) const;
 
     append_batch const& batch_;
     std::vector<std::string> parameters_;

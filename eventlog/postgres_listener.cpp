@@ -101,8 +101,17 @@ void postgres_listener::follow(sql::postgres_connection& connection) {
 }
 
 void postgres_listener::look(sql::postgres_connection& connection) {
-    connection.query("SELECT last_position FROM log_head", {},
-                     [this](sql::row const& r) { saw(r.integer(0)); });
+    position const before = known_head();
+    connection.query("SELECT last_position FROM log_head", {}, [&](sql::row const& r) {
+        if (r.integer(0) < before) forget_beyond(r.integer(0), before);
+        saw(r.integer(0));
+    });
+}
+
+/// What was known before the log was looked at and is not there was lost, in a failover or a restore.
+void postgres_listener::forget_beyond(position head, position known_before) {
+    std::lock_guard const lock(mutex_);
+    if (known_.load(std::memory_order_relaxed) == known_before) known_.store(head, std::memory_order_release);
 }
 
 void postgres_listener::extend(sql::postgres_connection& connection) {

@@ -32,6 +32,7 @@ private:
     void run();
     void follow(sql::postgres_connection& connection);
     void look(sql::postgres_connection& connection);
+    void forget_beyond(position head, position known_before);
     void extend(sql::postgres_connection& connection);
     void forget_producers(sql::postgres_connection& connection);
     void pause(std::chrono::milliseconds time);

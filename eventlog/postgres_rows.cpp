@@ -130,8 +130,10 @@ read_page read_page_up_to(sql::connection& from, read_query const& query, positi
         std::move(found.begin(), found.end(), std::back_inserter(page.events));
         if (std::chrono::steady_clock::now() > deadline) break;
     }
-    if (page.events.size() >= query.limit && !page.events.empty())
-        page.scanned_to = page.events.back().position;
+    // Positions have no gaps: a page of all events has seen what it holds, whatever the bound promised.
+    bool const is_of_all = !searching && !query.workspace_id && query.stream.empty();
+    if (page.events.size() >= query.limit || is_of_all)
+        page.scanned_to = page.events.empty() ? query.after : page.events.back().position;
     return page;
 }
 

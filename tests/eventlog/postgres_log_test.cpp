@@ -71,6 +71,52 @@ TEST(PostgresReads, FindRareTypesFarApart) {
     EXPECT_EQ(first.scanned_to, 1);
 }
 
+TEST(PostgresReads, SayNothingOfEventsThatAFailoverLost) {
+    postgres_under_test store;
+    eventlog::event_log& log = store.log();
+    eventlog::append_batch batch{eventlog::new_uuid_v7(), 0, {}};
+    for (int i = 0; i < 10; ++i) {
+        batch.sequence = i + 1;
+        batch.appends = {one_event("a")};
+        ASSERT_TRUE(log.append(batch));
+    }
+    // As on a server that had not heard of the last four.
+    auto const other = sql::open_postgres({.url = store.url()});
+    other->execute("DELETE FROM events WHERE position > 6");
+    other->execute("UPDATE log_head SET last_position = 6, epoch = epoch + 1");
+    EXPECT_EQ(log.read({.limit = 5, .types = {"rare"}}).value().scanned_to, 6);
+    EXPECT_EQ(log.read({.limit = 5, .excluded_types = {"rare"}}).value().scanned_to, 5);
+    EXPECT_EQ(log.read({.after = 4, .limit = 5}).value().scanned_to, 6);
+    // A failover breaks connections; then nobody waits for what is gone.
+    (void)other->query_all(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = "
+        "current_database() AND pid <> pg_backend_pid()",
+        {}, [](sql::row const& r) { return r.boolean(0); });
+    auto const until = std::chrono::steady_clock::now() + std::chrono::seconds{20};
+    while (log.wait_beyond(8, std::chrono::milliseconds{1}) && std::chrono::steady_clock::now() < until)
+        std::this_thread::sleep_for(std::chrono::milliseconds{5});
+    EXPECT_FALSE(log.wait_beyond(8, std::chrono::milliseconds{1}));
+}
+
+TEST(PostgresReads, TakePartOfABatchSentAgainForTheWhole) {
+    postgres_under_test store;
+    eventlog::event_log& log = store.log();
+    auto const claimed = [](eventlog::claim_change::kind what) {
+        auto append = one_event("link-a");
+        append.claims.push_back({what, "code", "spring", "link-a"});
+        return append;
+    };
+    auto const producer = eventlog::new_uuid_v7();
+    ASSERT_TRUE(log.append({producer, 1, {claimed(eventlog::claim_change::kind::acquire)}}));
+    // A command that gives a claim back, and a click: their outcomes are told one by one.
+    auto const click = one_event("clicks-a");
+    ASSERT_TRUE(log.append({producer, 2, {claimed(eventlog::claim_change::kind::release), click}}));
+    auto const again = log.append({producer, 2, {click}});
+    ASSERT_TRUE(again) << again.error().detail;
+    EXPECT_TRUE(again.value().resent);
+    EXPECT_EQ(log.head().value().last, 3);
+}
+
 TEST(PostgresReads, FollowAStreamFromPartitionToPartition) {
     postgres_under_test store;
     auto const connection = sql::open_postgres({.url = store.url()});
