@@ -1,6 +1,7 @@
 #include "cli/cold_start.h"
 
 #include "cli/subcommand.h"
+#include "commands/links_file.h"
 #include "eventlog/spool/unreachable_log.h"
 #include "eventlog/sql/connection.h"
 
@@ -38,6 +39,9 @@ cold_server::cold_server(configuration const& from, api::application_options con
     auto const links = links_file_of(spool);
     if (!std::filesystem::exists(from.master_key_file) || !std::filesystem::exists(links))
         throw command_failed{why};
+    // Clicks of these links may wait with clicks of their own log alone.
+    auto const known_links = value_or_fail(commands::look_at_links(links), "the links cannot be read");
+    value_or_fail(spool.bind_history(known_links.head.history), why);
     log_.log = eventlog::create_unreachable_log(why);
     log_.keys = std::make_unique<eventlog::keyring>(
         *log_.log, value_or_fail(eventlog::load_or_create_master_key(from.master_key_file),

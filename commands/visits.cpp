@@ -256,7 +256,11 @@ awaitable<visits_service::found_or_failure> visits_service::find(std::string con
     }
     misses_.fetch_add(1, std::memory_order_relaxed);
     if (is_log_away()) co_return not_without_log("this link is not known here");
-    auto work = [this, short_code] { return loader_.load(short_code); };
+    // Work waits for others; meanwhile it may have turned out that the log does not answer.
+    auto work = [this, short_code]() -> found_or_failure {
+        if (is_log_away()) return not_without_log("this link is not known here");
+        return loader_.load(short_code);
+    };
     auto key = "/" + short_code;
     auto loaded = co_await link_loads_.run(std::move(key), std::move(work));
     if (!loaded) co_return too_busy("unknown links");
@@ -271,7 +275,10 @@ awaitable<visits_service::found_or_failure> visits_service::find(domain::link_id
         }
     }
     misses_.fetch_add(1, std::memory_order_relaxed);
-    auto work = [this, id] { return loader_.load(id); };
+    auto work = [this, id]() -> found_or_failure {
+        if (is_log_away()) return not_without_log("this link is not known here");
+        return loader_.load(id);
+    };
     auto key = to_string(id);
     auto loaded = co_await link_loads_.run(std::move(key), std::move(work));
     if (!loaded) co_return too_busy("unknown links");
@@ -290,7 +297,10 @@ awaitable<eventlog::result<visits_service::sealing_key>> visits_service::click_k
         co_return sealing_key{known.key, false};
     }
     if (is_away) co_return co_await local_key(std::move(subject));
-    auto work = [this, subject] { return keys_.get_or_create(subject); };
+    auto work = [this, subject]() -> eventlog::result<key_ref> {
+        if (is_log_away()) return not_without_log("the day's key is not at hand");
+        return keys_.get_or_create(subject);
+    };
     auto name = subject;
     auto made = co_await key_loads_.run(std::move(name), std::move(work));
     if (!made) co_return too_busy("click keys");

@@ -89,8 +89,6 @@ result<std::unique_ptr<spool>> spool::open(spool_options const& options) {
         if (!lock) return std::unique_ptr<spool>{};
         std::unique_ptr<spool> made{new spool{options, std::move(*lock)}};
         made->connect();
-        // The store may have forgotten the producer of an outage that was long ago.
-        made->on_->execute("UPDATE identity SET producer = $1, sequence = 0", {new_uuid_v7()});
         made->load();
         return made;
     } catch (sql::error const& why) {
@@ -120,12 +118,15 @@ void spool::load() {
                    next_id_ = r.integer(2) + 1;
                });
     bytes_at_most_ = bytes_;
-    // Nothing is sealed any more under those of an empty one.
-    if (clicks_ == 0) on_->execute("DELETE FROM keys");
     keys_ =
         on_->query_all("SELECT key_id, subject, wrapped FROM keys ORDER BY rowid", {}, [](sql::row const& r) {
             return stored_key{r.id(0), r.text(1), r.bytes(2)};
         });
+    // Nothing is sealed any more under those of an empty one.
+    if (clicks_ == 0 && !keys_.empty()) {
+        on_->execute("DELETE FROM keys");
+        keys_.clear();
+    }
     for (auto const& each : keys_) key_ids_.insert(each.key_id);
     publish();
 }
@@ -145,8 +146,11 @@ result<void> spool::bind_history(log_head const& head) {
         auto const known = on_->query_one("SELECT log_id, epoch FROM identity", {}, [](sql::row const& r) {
             return std::pair{r.id(0), r.integer(1)};
         });
-        if (known && known->first == head.log_id && known->second == head.epoch)
+        if (known && known->first == head.log_id && known->second == head.epoch) {
+            // The store may have forgotten the producer of an outage that was long ago.
+            if (!has_new_producer_) use_new_producer();
             return boost::outcome_v2::success();
+        }
         if (known && known->first != head.log_id && clicks_ > 0) {
             return failure{
                 failure_code::corrupted,
@@ -158,10 +162,17 @@ result<void> spool::bind_history(log_head const& head) {
         on_->execute("INSERT INTO identity (log_id, epoch, producer, sequence) VALUES ($1, $2, $3, 0)",
                      {head.log_id, head.epoch, new_uuid_v7()});
         whole.commit();
+        has_new_producer_ = true;
         return boost::outcome_v2::success();
     } catch (sql::error const& why) {
         return unusable(why);
     }
+}
+
+/// For batches that have no number yet.
+void spool::use_new_producer() {
+    on_->execute("UPDATE identity SET producer = $1, sequence = 0", {new_uuid_v7()});
+    has_new_producer_ = true;
 }
 
 void spool::insert(append_request const& click) {
@@ -226,6 +237,8 @@ std::optional<spool::range> spool::front() {
                        [](sql::row const& r) {
                            return range{{r.id(0), r.integer(1)}, r.integer(2), r.integer(3)};
                        });
+    std::erase_if(passed_over_,
+                  [now = std::chrono::steady_clock::now()](auto const& each) { return each.second <= now; });
     std::int64_t from = 0;
     auto next_batch = batches.begin();
     for (;; ++next_batch) {
@@ -314,8 +327,7 @@ result<std::size_t> spool::remove(batch_number const& number) {
             on_->execute("DELETE FROM batches WHERE producer = $1 AND sequence = $2",
                          {number.producer, number.sequence});
             // The store forgets producers that were idle for long: each outage is another one's.
-            if (removed == clicks_)
-                on_->execute("UPDATE identity SET producer = $1, sequence = 0", {new_uuid_v7()});
+            if (removed == clicks_) use_new_producer();
             whole.commit();
         }
     } catch (sql::error const& why) {
@@ -352,11 +364,14 @@ result<bool> spool::refuse(batch_number const& number) {
     std::lock_guard const lock{mutex_};
     try {
         use_open_file();
+        sql::transaction whole{*on_, access::write};
         auto const gone = on_->execute(
             "DELETE FROM batches WHERE producer = $1 AND sequence = $2 AND epoch <> (SELECT epoch FROM "
             "identity)",
             {number.producer, number.sequence});
-        if (gone == 0) passed_over_.insert(number);
+        if (gone == 0) use_new_producer();
+        whole.commit();
+        if (gone == 0) passed_over_[number] = std::chrono::steady_clock::now() + options_.refused_pause;
         return gone > 0;
     } catch (sql::error const& why) {
         return unusable(why);
@@ -399,6 +414,11 @@ result<void> spool::forget_keys(std::size_t known) {
 spool_stats spool::stats() const {
     std::lock_guard const lock{stats_mutex_};
     return stats_;
+}
+
+bool spool::holds_any() const {
+    std::lock_guard const lock{mutex_};
+    return !held_.empty();
 }
 
 bool spool::has_room() const {

@@ -8,6 +8,7 @@
 
 #include <chrono>
 #include <functional>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -21,8 +22,9 @@ namespace linkledger::eventlog {
 struct spool_options {
     std::string path;
     std::size_t bytes_max = 1u << 30;  ///< Of clicks, as they are counted here; the file is some 30 % larger.
-    std::size_t batch_appends_max = 1'000;  ///< In a batch that is sent to the log.
-    std::string vfs{};                      ///< A registered SQLite VFS, for tests.
+    std::size_t batch_appends_max = 1'000;            ///< In a batch that is sent to the log.
+    std::chrono::milliseconds refused_pause{60'000};  ///< Until a batch that the log refused is tried again.
+    std::string vfs{};                                ///< A registered SQLite VFS, for tests.
 };
 
 struct spool_stats {
@@ -65,7 +67,8 @@ public:
     /// Whoever sent it has given up: `next` may give it out.
     void release(batch_number const& number);
     /// The log does not take the number. One that was given in another epoch is given anew: what had it was
-    /// lost with the log's end. Others are passed over until the next start (false): an operator must look.
+    /// lost with the log's end. Others are passed over for a while (false), and what comes after them goes on
+    /// under another producer: the log takes a producer's batches in their order.
     result<bool> refuse(batch_number const& number);
 
     /// A key that the log does not have yet; durable on return.
@@ -77,6 +80,8 @@ public:
 
     [[nodiscard]] std::string const& path() const { return options_.path; }
     [[nodiscard]] spool_stats stats() const;
+    /// Whether a batch is on its way whose fate is open.
+    [[nodiscard]] bool holds_any() const;
     /// Whether more clicks would be taken, as far as is known. A second after a failure it is worth another
     /// try.
     [[nodiscard]] bool has_room() const;
@@ -92,6 +97,7 @@ private:
     void connect();
     void use_open_file();
     void load();
+    void use_new_producer();
     void insert(append_request const& click);
     [[nodiscard]] std::optional<range> front();
     [[nodiscard]] bool number(range& clicks, preparation const& prepare, std::optional<failure>& refused);
@@ -103,7 +109,9 @@ private:
     sql::file_lock const lock_;
     mutable std::mutex mutex_;
     std::unique_ptr<sql::connection> on_;
-    std::set<batch_number> held_, passed_over_;
+    std::set<batch_number> held_;
+    std::map<batch_number, std::chrono::steady_clock::time_point> passed_over_;  ///< Until when.
+    bool has_new_producer_ = false;
     std::vector<stored_key> keys_;
     std::set<uuid> key_ids_;
     std::size_t clicks_ = 0;

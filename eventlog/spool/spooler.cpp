@@ -223,8 +223,8 @@ bool spooler::send_one() {
         return false;
     }
     if (batch.assume_value()) return send(*batch.assume_value());
-    // What is left is held, or passed over.
-    give_way(started);
+    // What is left is passed over, or a batch that the log has not answered yet: not a log that is well.
+    if (!spool_.holds_any()) give_way(started);
     return false;
 }
 
@@ -240,9 +240,9 @@ bool spooler::send(append_batch const& batch) {
         auto const again = spool_.refuse(number);
         if (again && again.assume_value()) return true;
         note_problem("the log does not take " + std::to_string(batch.appends.size()) +
-                     " clicks of the spool: " + outcome.error().detail);
+                     " clicks of the spool: " + outcome.error().detail + "; trying again in a minute");
         give_way(started);
-        return static_cast<bool>(again);
+        return false;
     }
     auto const removed = spool_.remove(number);
     if (!removed) {
@@ -282,12 +282,19 @@ bool spooler::bind() {
 /// Keys that were made without the log become the log's, unless it has others by now.
 result<void> spooler::settle_keys() {
     for (auto const& local : spool_.keys_beyond(settled_keys_.size())) {
-        BOOST_OUTCOME_TRY(auto own, keys_.unwrap(local));
+        auto own = keys_.unwrap(local);
+        // Made under another master key: clicks count, what is personal in them stays sealed as if erased.
+        if (!own && own.error().code == failure_code::corrupted) {
+            note_problem(own.error().detail + ": clicks of the spool lose their visitor's details");
+            settled_keys_[local.key_id] = {};
+            continue;
+        }
+        if (!own) return own.error();
         auto kept = keys_.adopt(local);
         // One that was destroyed since it was the log's: what is sealed under it stays so.
-        if (!kept && kept.error().code == failure_code::corrupted) kept = own;
+        if (!kept && kept.error().code == failure_code::corrupted) kept = own.assume_value();
         if (!kept) return kept.error();
-        settled_keys_[local.key_id] = {std::move(own), std::move(kept).assume_value()};
+        settled_keys_[local.key_id] = {std::move(own).assume_value(), std::move(kept).assume_value()};
         std::lock_guard const lock{mutex_};
         auto const used = local_keys_.find(local.subject);
         if (used != local_keys_.end() && used->second->key_id == local.key_id) local_keys_.erase(used);
@@ -298,14 +305,20 @@ result<void> spooler::settle_keys() {
 /// What was sealed under a key that the log did not take is sealed anew. Its visitor stays hashed under that
 /// key, and counts once more than it should if it came another way on the same day.
 result<void> spooler::prepare(event_body& event, bool is_local) {
+    if (now() - event.occurred_at > options_.details_kept) {
+        event.personal.key_id = new_uuid_v7();  // Nobody has that key: as if it had been erased.
+        return boost::outcome_v2::success();
+    }
     if (!is_local) return boost::outcome_v2::success();
     auto const found = settled_keys_.find(event.personal.key_id);
     // One that was made since settle_keys looked: the next round settles it.
     if (found == settled_keys_.end()) return failure{failure_code::timeout, "a key was made just now"};
     auto const& [own, kept] = found->second;
-    if (own->key_id == kept->key_id) return boost::outcome_v2::success();
-    BOOST_OUTCOME_TRY(event.personal,
-                      keyring::reseal(event.personal, *own, *kept, event.event_id, sealed_part::personal));
+    if (own == nullptr || own->key_id == kept->key_id) return boost::outcome_v2::success();
+    auto anew = keyring::reseal(event.personal, *own, *kept, event.event_id, sealed_part::personal);
+    // What does not open under its own key opens under no other: it goes as it is.
+    if (anew) event.personal = std::move(anew).assume_value();
+    if (!anew && anew.error().code != failure_code::corrupted) return anew.error();
     return boost::outcome_v2::success();
 }
 

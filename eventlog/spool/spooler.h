@@ -17,7 +17,10 @@ namespace linkledger::eventlog {
 struct spooler_options {
     std::chrono::milliseconds after{100};        ///< How long a click waits for the log before it is spooled.
     std::chrono::milliseconds retry_pause{200};  ///< Between tries to send what is spooled.
-    std::size_t waiting_max = 16'384;            ///< Clicks that wait for the disk; more fail as queue_full.
+    /// A click that is sent later than so long after it happened goes without what is personal in it: its
+    /// day's details may have been settled and erased by then.
+    std::chrono::hours details_kept{24 * 7};
+    std::size_t waiting_max = 16'384;  ///< Clicks that wait for the disk; more fail as queue_full.
     std::function<void(bool is_problem, std::string const& text)> note{};  ///< For the operator's log.
 };
 

@@ -229,6 +229,32 @@ TEST_F(Spool, PassesOverWhatTheSameLogRefuses) {
     EXPECT_EQ(ids_of(next()->appends), ids_of(sent.appends));
 }
 
+TEST_F(Spool, GoesOnUnderAnotherProducerBehindWhatIsRefused) {
+    add(5);
+    auto const refused = next();
+    EXPECT_FALSE(spool_->refuse(number_of(*refused)).value());
+    auto const behind = next();
+    EXPECT_NE(behind->producer, refused->producer) << "the log takes no second batch without the first";
+    EXPECT_EQ(behind->sequence, 1);
+    EXPECT_EQ(spool_->remove(number_of(*behind)).value(), 2u);
+    EXPECT_FALSE(next());
+}
+
+TEST_F(Spool, TriesAgainWhatWasRefusedAWhileAgo) {
+    spool_.reset();
+    spool_options options;
+    options.path = folder_.file("spool.db");
+    options.refused_pause = std::chrono::milliseconds{0};
+    spool_ = spool::open(options).value();
+    ASSERT_TRUE(spool_->bind_history(head_));
+    auto const clicks = add(1);
+    auto const refused = next();
+    EXPECT_FALSE(spool_->refuse(number_of(*refused)).value());
+    auto const again = next();
+    ASSERT_TRUE(again);
+    EXPECT_EQ(number_of(*again), number_of(*refused));
+}
+
 TEST_F(Spool, IsReadableByItsOwnerAlone) {
     add(1);
     for (auto const* const end : {"", "-wal", "-shm"}) {

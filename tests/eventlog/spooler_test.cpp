@@ -138,6 +138,15 @@ TEST_F(Spooler, AnswersClicksWhileTheLogStandsStill) {
     expect_each_once(3);
 }
 
+TEST_F(Spooler, StaysActiveWhileABatchIsOnItsWayThoughTheHeadCanBeRead) {
+    spool_one_in_flight();
+    std::this_thread::sleep_for(60ms);  // Long enough for a few looks at the log.
+    EXPECT_TRUE(spooling_->is_active());
+    log_.open_gate();
+    wait_until_all_is_sent();
+    expect_each_once(1);
+}
+
 TEST_F(Spooler, LeavesClicksToTheLogOnceAllIsSent) {
     start(longer_than_any_machine_takes);
     log_.from_now_on(fault::away);
@@ -302,9 +311,10 @@ protected:
         spooling_->make_local_key(subject, [&](auto key) { made.set_value(std::move(key)); });
         return made.get_future().get().value();
     }
-    void keep_sealed(data_key const& key) {
+    void keep_sealed(data_key const& key, std::chrono::hours ago = 1h) {
         auto request = append("clicks-a");
         auto& event = request.streams.front().events.front();
+        event.occurred_at = now() - ago;
         event.personal = keyring::seal(key, "visitor", event.event_id, sealed_part::personal);
         auto promise = std::make_shared<std::promise<result<append_outcome>>>();
         auto kept = promise->get_future();
@@ -345,6 +355,31 @@ TEST_F(SpoolerKeys, GiveWayToOneThatTheLogGotMeanwhile) {
     wait_until_all_is_sent();
     EXPECT_EQ(events().front().body.personal.key_id, known->key_id);
     EXPECT_EQ(opened(), "visitor");
+}
+
+TEST_F(SpoolerKeys, OpenNoDetailsOfADayThatMayHaveBeenErasedMeanwhile) {
+    log_.from_now_on(fault::away);
+    spooling_->activate();
+    keep_sealed(*local_key(), 24h * 8);
+    log_.from_now_on(fault::none);
+    wait_until_all_is_sent();
+    expect_each_once(1);
+    EXPECT_EQ(opened(), "(erased)");
+}
+
+TEST_F(SpoolerKeys, OfAnotherMasterKeyHoldUpNoClick) {
+    keyring const wrong{*inner_, master_key{std::string(32, 'w')}};
+    auto const foreign = wrong.make(subject);
+    ASSERT_TRUE(spool_->add_key(foreign.stored));
+    log_.from_now_on(fault::away);
+    spooling_->activate();
+    keep_sealed(*foreign.key);
+    answer other = click();
+    EXPECT_EQ(position_of(other), 0);
+    log_.from_now_on(fault::none);
+    wait_until_all_is_sent();
+    expect_each_once(2);
+    EXPECT_EQ(opened(), "(erased)");
 }
 
 TEST_F(SpoolerKeys, SurviveARestart) {
