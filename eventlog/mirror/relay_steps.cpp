@@ -72,14 +72,13 @@ relay_steps::rest relay_steps::look() {
     }
     doubted_.reset();
     seen_stream_ = true;
-    note_recovered();
-    retry_pause_ = retry_pause_min;
     last_ = stream.value()->last;
     saw_stream(last_);
     if (active_) {
         begin_publishing();
         return {};
     }
+    note_recovered();
     set_role(relay_role::standby);
     phase_ = phase::standing_by;
     next_check_.reset();
@@ -160,6 +159,7 @@ bool relay_steps::is_check_due(clock::time_point now) {
 }
 
 relay_steps::rest relay_steps::publish(clock::time_point now) {
+    std::optional<failure> unreadable;
     auto const goes_on = [&] {
         if (is_check_due(now)) {
             if (!is_still_whole()) return false;
@@ -168,16 +168,20 @@ relay_steps::rest relay_steps::publish(clock::time_point now) {
         auto const page = in_->next(page_patience);
         if (!accept(out_->poll())) return false;
         if (page && !*page) {
-            note_failure(page->error());
+            unreadable = page->error();
             return false;
         }
+        // A look alone does not tell that pages can be read.
+        if (page || out_->acknowledged() >= head_.last) note_recovered();
         return !page || publish_page(page->value());
     }();
     saw_stream(out_->acknowledged());
     if (goes_on) return {};
     in_.reset();
     out_.reset();
-    return look_again();
+    if (!unreadable) return look_again();
+    phase_ = phase::looking;
+    return fail(*unreadable);
 }
 
 bool relay_steps::publish_page(std::vector<recorded_event> const& page) {
@@ -256,6 +260,7 @@ void relay_steps::note_failure(failure const& why) {
 }
 
 void relay_steps::note_recovered() {
+    retry_pause_ = retry_pause_min;
     if (std::exchange(failing_, false))
         tell(note_level::info, "mirror: NATS and the log are within reach again");
 }

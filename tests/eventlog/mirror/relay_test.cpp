@@ -9,11 +9,14 @@
 #include "eventlog/mirror/stream.h"
 #include "eventlog/mirror/verification.h"
 #include "tests/support/eventually.h"
+#include "tests/support/faulty_log.h"
 #include "tests/support/nats_server.h"
 #include "tests/support/numbered_batches.h"
 
 #include <gmock/gmock.h>
 
+#include <algorithm>
+#include <atomic>
 #include <mutex>
 #include <thread>
 
@@ -98,6 +101,36 @@ TEST_F(MirrorRelay, GoesOnWhereAnEarlierOneStopped) {
     ASSERT_TRUE(eventually([&] { return caught_up(*second); }));
     EXPECT_LT(second->stats().published, 20u);
     expect_whole();
+}
+
+/// Its head can be read, and single events; pages cannot.
+class log_without_pages final : public test::faulty_log {
+public:
+    using faulty_log::faulty_log;
+    result<read_page> read(read_query const& query) override {
+        if (is_broken && query.limit > 1) return failure{failure_code::corrupted, "a damaged row"};
+        return faulty_log::read(query);
+    }
+
+    std::atomic<bool> is_broken = true;
+};
+
+TEST_F(MirrorRelay, RestsLongerAndLongerWhileNoPageCanBeRead) {
+    append_batches(20);
+    log_without_pages broken{*log_};
+    relay one{broken, options()};
+    one.start();
+    ASSERT_TRUE(eventually([&] { return one.stats().failures >= 5; }));
+    auto const told = [&](std::string const& what) {
+        auto const all = notes();
+        return std::count_if(all.begin(), all.end(),
+                             [&](auto const& each) { return each.find(what) != std::string::npos; });
+    };
+    EXPECT_EQ(told("trying again"), 1) << "said once, not with every try";
+    broken.is_broken = false;
+    ASSERT_TRUE(eventually([&] { return caught_up(one); }));
+    expect_whole();
+    ASSERT_TRUE(eventually([&] { return told("within reach again") == 1; }));
 }
 
 TEST_F(MirrorRelay, RacesOthersWithoutHarm) {
