@@ -103,7 +103,7 @@ public:
         if (relay_) services.probes.push_back(probe_of(*relay_));
         if (redis_) {
             services.probes.push_back(probe_of(*redis_));
-            counts_ = std::make_unique<projections::realtime::redis_reader>(*redis_, head.log_id);
+            counts_ = std::make_unique<projections::realtime::redis_reader>(*redis_, head);
             services.counts = counts_.get();
             services.redis = redis_.get();
         }

@@ -32,10 +32,11 @@ constexpr milliseconds wait_max{200};
 constexpr std::chrono::seconds head_age_max{2};
 constexpr std::string_view click_type = "link.clicked";
 
-/// A reader, and who uses it.
+/// A reader of one history, and who uses it.
 struct place {
     std::mutex in_use;
     std::unique_ptr<mirror::reader> reader;
+    mirror::history of;
     steady::time_point used{};
 };
 using held_place = std::pair<place*, std::unique_lock<std::mutex>>;
@@ -52,7 +53,7 @@ public:
         mirror_->wait_connected(options.connect_patience);
     }
 
-    result<eventlog::log_head> head() override { return log_.head(); }
+    result<eventlog::log_head> head() override;
     result<read_page> read(read_query const& query) override;
     bool wait_beyond(position after, milliseconds deadline) override;
     [[nodiscard]] mirror_source_stats stats() const override {
@@ -138,12 +139,8 @@ bool jetstream_source::may_try() {
     return steady::now() >= retry_at_;
 }
 
-/// Not older than a little while: a history does not change often.
-result<eventlog::log_head> jetstream_source::recent_head() {
-    {
-        std::lock_guard const lock{mutex_};
-        if (head_ && steady::now() - head_read_ < head_age_max) return *head_;
-    }
+/// Who learns of another history here gets nothing of the one before any more.
+result<eventlog::log_head> jetstream_source::head() {
     auto const now = log_.head();
     std::lock_guard const lock{mutex_};
     if (!now) return now;
@@ -152,13 +149,26 @@ result<eventlog::log_head> jetstream_source::recent_head() {
     return now;
 }
 
-/// The reader that is there, or one that is used no more; none when all are in use.
+/// Not older than a little while: a history does not change often.
+result<eventlog::log_head> jetstream_source::recent_head() {
+    {
+        std::lock_guard const lock{mutex_};
+        if (head_ && steady::now() - head_read_ < head_age_max) return *head_;
+    }
+    return head();
+}
+
+/// The reader that is there, or one that is used no more; none when all are in use, or the log is away.
 std::optional<held_place> jetstream_source::find_place(position after) {
+    auto const now = recent_head();
+    if (!now) return std::nullopt;
+    auto const current = mirror::history_of(now.value());
     std::optional<held_place> oldest;
     for (auto& each : places_) {
         std::unique_lock lock{each.in_use, std::try_to_lock};
         if (!lock) continue;
-        if (each.reader && each.reader->at() == after) return held_place{&each, std::move(lock)};
+        bool const goes_on = each.reader && each.of == current && each.reader->at() == after;
+        if (goes_on) return held_place{&each, std::move(lock)};
         if (!oldest || each.used < oldest->first->used) oldest.emplace(&each, std::move(lock));
     }
     if (oldest) oldest->first->reader.reset();
@@ -169,7 +179,8 @@ result<void> jetstream_source::open(place& at, position after) {
     at.used = steady::now();
     if (at.reader) return boost::outcome_v2::success();
     BOOST_OUTCOME_TRY(auto const head, recent_head());
-    at.reader = std::make_unique<mirror::reader>(*mirror_, mirror::history_of(head), after);
+    at.of = mirror::history_of(head);
+    at.reader = std::make_unique<mirror::reader>(*mirror_, at.of, after);
     return boost::outcome_v2::success();
 }
 

@@ -28,7 +28,8 @@ std::optional<placed_count> redis_reader::find(domain::uuid const& id, bool is_l
         });
         auto const& all = answer.list();
         auto const guard = parse_guard(all.at(0).text_or_empty());
-        if (!guard || guard->what != redis_guard::state::at || guard->history.log_id != log_id_)
+        if (!guard || guard->what != redis_guard::state::at || guard->history.log_id != log_id_ ||
+            guard->history.epoch < epoch_)
             return std::nullopt;
         auto const count = number_of(all.at(1));
         auto const opened = number_of(all.at(2));

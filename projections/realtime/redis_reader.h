@@ -18,9 +18,10 @@ struct placed_count {
 /// Safe to call from any thread.
 class redis_reader {
 public:
-    /// `from` must outlive it. `log_id` is the log that this process reads: counters of another are no
+    /// `from` must outlive it. Counters of another log than `head` is of, or of an earlier epoch, are no
     /// answer.
-    redis_reader(redis::client& from, domain::uuid const& log_id) : redis_(from), log_id_(log_id) {}
+    redis_reader(redis::client& from, eventlog::log_head const& head)
+        : redis_(from), log_id_(head.log_id), epoch_(head.epoch) {}
 
     /// None when Redis has no open window of it, is away, was flushed, is being filled or is of another log:
     /// ask the table. Blocks, for a call's timeout at most.
@@ -29,6 +30,7 @@ public:
 private:
     redis::client& redis_;
     domain::uuid log_id_;
+    std::int64_t epoch_;
 };
 
 }  // namespace linkledger::projections::realtime

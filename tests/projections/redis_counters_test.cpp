@@ -190,8 +190,8 @@ TEST_P(RedisCounters, OfAnotherLogGiveWay) {
 }
 
 TEST_P(RedisCounters, AreReadFromRedisOnlyWhileTheyAreWhole) {
-    auto const log_id = log_.log->head().value().log_id;
-    redis_reader reader{*redis_, log_id};
+    auto other = log_.log->head().value();
+    redis_reader reader{*redis_, other};
     EXPECT_FALSE(reader.find(links_[0].value, true));
     start();
     click(20);
@@ -206,7 +206,11 @@ TEST_P(RedisCounters, AreReadFromRedisOnlyWhileTheyAreWhole) {
     });
     EXPECT_EQ(found->count, stored);
     EXPECT_EQ(reader.find(workspace_.value, false)->count.count, 20);
-    redis_reader stranger{*redis_, story().id()};
+    ++other.epoch;
+    redis_reader after_a_restore{*redis_, other};
+    EXPECT_FALSE(after_a_restore.find(links_[0].value, true));
+    other.log_id = story().id();
+    redis_reader stranger{*redis_, other};
     EXPECT_FALSE(stranger.find(links_[0].value, true));
     writer_->stop();
     auto guard = *parse_guard(server_.call({"GET", std::string{guard_key}}).text());
