@@ -34,8 +34,8 @@ struct parked_event {
 // All throw sql::error. Writing ones belong into the transaction of the effects.
 
 [[nodiscard]] checkpoint load_checkpoint(sql::connection& from, std::string_view name, int version);
-/// From where it was to where it is, in the same history. `unavailable`, and nothing is written, when it is not
-/// there: another process has moved it, and what was made of events from there on is theirs.
+/// From where it was to where it is, in the same history. `unavailable`, and nothing is written, when it is
+/// not there: another process has moved it, and what was made of events from there on is theirs.
 void move_checkpoint(sql::connection& in, std::string_view name, int version, checkpoint const& from,
                      checkpoint const& to);
 /// Wherever it was.
