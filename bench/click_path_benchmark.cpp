@@ -183,6 +183,7 @@ public:
     eventlog::result<void> destroy_key(domain::uuid const& key_id) override {
         return under_->destroy_key(key_id);
     }
+    eventlog::result<eventlog::log_head> raise_epoch() override { return under_->raise_epoch(); }
     bool wait_beyond(eventlog::position after, std::chrono::milliseconds deadline) override {
         return under_->wait_beyond(after, deadline);
     }

@@ -14,9 +14,10 @@ namespace {
 using namespace linkledger;
 
 constexpr void (*subcommands[])(cli::subcommand&) = {
-    cli::add_serve,  cli::add_projector,   cli::add_relay,  cli::add_migrate, cli::add_import,
-    cli::add_events, cli::add_projections, cli::add_parked, cli::add_mirror,  cli::add_keys,
-    cli::add_audit,  cli::add_erase,       cli::add_replay, cli::add_rebuild, cli::add_bench,
+    cli::add_serve,  cli::add_projector, cli::add_relay,       cli::add_migrate,
+    cli::add_import, cli::add_events,    cli::add_projections, cli::add_parked,
+    cli::add_mirror, cli::add_keys,      cli::add_audit,       cli::add_erase,
+    cli::add_replay, cli::add_rebuild,   cli::add_epoch,       cli::add_bench,
 };
 
 std::string environment_help() {

@@ -30,6 +30,7 @@ void add_relay(subcommand& to);
 void add_mirror(subcommand& to);
 void add_projector(subcommand& to);
 void add_parked(subcommand& to);
+void add_epoch(subcommand& to);
 void add_rebuild(subcommand& to);
 void add_bench(subcommand& to);
 

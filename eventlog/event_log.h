@@ -305,6 +305,10 @@ public:
     /// Forgets the wrapped bytes and the subject. Durable on return; a second call changes nothing.
     virtual result<void> destroy_key(uuid const& key_id) = 0;
 
+    /// Begins another history from what is there: for an operator, after a restore or a failover that lost
+    /// events. Whoever keeps a position starts over. Returns the head, with the new epoch; durable on return.
+    virtual result<log_head> raise_epoch() = 0;
+
     /// Returns once the log has an event beyond `after`, or at the deadline, whichever is first: true in the
     /// first case. Woken by appends of this process at once, by those of others within 50 ms.
     virtual bool wait_beyond(position after, std::chrono::milliseconds deadline) = 0;

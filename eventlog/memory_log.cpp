@@ -171,6 +171,12 @@ public:
         return boost::outcome_v2::success();
     }
 
+    result<log_head> raise_epoch() override {
+        std::unique_lock const lock{mutex_};
+        ++head_.epoch;
+        return head_;
+    }
+
     bool wait_beyond(position after, std::chrono::milliseconds deadline) override {
         std::shared_lock lock{mutex_};
         return grown_.wait_for(lock, deadline, [&] { return head_.last > after; });

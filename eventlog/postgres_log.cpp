@@ -106,6 +106,7 @@ public:
                                               std::size_t limit) override;
     result<stored_key> add_key(stored_key const& key) override;
     result<void> destroy_key(uuid const& key_id) override;
+    result<log_head> raise_epoch() override;
     bool wait_beyond(position after, std::chrono::milliseconds deadline) override;
 
 private:
@@ -338,6 +339,13 @@ result<void> postgres_log::destroy_key(uuid const& key_id) {
     });
     if (!done) return done.error();
     return boost::outcome_v2::success();
+}
+
+result<log_head> postgres_log::raise_epoch() {
+    auto const done =
+        with_reader([&](sql::connection& c) { return c.execute("UPDATE log_head SET epoch = epoch + 1"); });
+    if (!done) return done.error();
+    return head();
 }
 
 bool postgres_log::wait_beyond(position after, std::chrono::milliseconds deadline) {

@@ -137,6 +137,14 @@ public:
         return done;
     }
 
+    result<log_head> raise_epoch() override {
+        BOOST_OUTCOME_TRY(writing([&](sqlite_writer& writer) -> result<void> {
+            writer.raise_epoch();
+            return boost::outcome_v2::success();
+        }));
+        return head();
+    }
+
     bool wait_beyond(position after, std::chrono::milliseconds deadline) override {
         auto const until = std::chrono::steady_clock::now() + deadline;
         for (;;) {

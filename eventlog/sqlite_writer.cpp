@@ -111,7 +111,8 @@ struct sqlite_writer::statements {
                            "WHERE stored_at < ?1 ORDER BY entry LIMIT ?2)"},
           find_key{on, "SELECT key_id, wrapped FROM keys WHERE subject = ?1"},
           add_key{on, "INSERT INTO keys (key_id, subject, wrapped) VALUES (?1, ?2, ?3)"},
-          destroy_key{on, "UPDATE keys SET subject = NULL, wrapped = x'' WHERE key_id = ?1"} {}
+          destroy_key{on, "UPDATE keys SET subject = NULL, wrapped = x'' WHERE key_id = ?1"},
+          raise_epoch{on, "UPDATE log_head SET epoch = epoch + 1"} {}
 
     statement begin, commit, read_head, write_head;
     statement find_producer, write_producer, forget_producers, forget_outcomes;
@@ -119,6 +120,7 @@ struct sqlite_writer::statements {
     statement find_claim, acquire_claim, release_claim;
     statement find_response, add_response, forget_responses;
     statement find_key, add_key, destroy_key;
+    statement raise_epoch;
 };
 
 /// Rolls back unless committed, and then nothing that was learned since is believed any more.
@@ -463,6 +465,14 @@ void sqlite_writer::destroy_key(uuid const& key_id) {
     reset_guard const guard{destroy};
     bind_uuid(destroy, 1, key_id);
     destroy.run();
+    own.commit();
+}
+
+void sqlite_writer::raise_epoch() {
+    transaction own{*this};
+    auto& raise = sql_->raise_epoch;
+    reset_guard const guard{raise};
+    raise.run();
     own.commit();
 }
 

@@ -38,6 +38,7 @@ public:
 
     stored_key add_key(stored_key const& key);
     void destroy_key(uuid const& key_id);
+    void raise_epoch();
     /// Forgets some of the responses stored before `before`, not so many that others wait long; returns how
     /// many.
     std::int64_t forget_some_responses(timestamp before);

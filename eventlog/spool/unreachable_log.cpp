@@ -33,6 +33,7 @@ public:
     }
     result<stored_key> add_key(stored_key const&) override { return away_; }
     result<void> destroy_key(uuid const&) override { return away_; }
+    result<log_head> raise_epoch() override { return away_; }
     bool wait_beyond(position, std::chrono::milliseconds deadline) override {
         std::this_thread::sleep_for(deadline);
         return false;

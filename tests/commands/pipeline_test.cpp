@@ -75,6 +75,7 @@ public:
     eventlog::result<void> destroy_key(domain::uuid const& key_id) override {
         return inner_.destroy_key(key_id);
     }
+    eventlog::result<eventlog::log_head> raise_epoch() override { return inner_.raise_epoch(); }
     bool wait_beyond(eventlog::position after, std::chrono::milliseconds deadline) override {
         return inner_.wait_beyond(after, deadline);
     }

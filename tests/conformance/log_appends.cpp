@@ -32,6 +32,18 @@ TEST_P(LogAppends, KeepTheLogsIdentityAndHeadAcrossReopening) {
     EXPECT_THAT(commit_one(to_stream("a")), appended_at(4, {4}));
 }
 
+TEST_P(LogAppends, GoOnInAnotherEpoch) {
+    commit_one(to_stream("a", expected_version::any(), 3));
+    log_head const before = log().head().value();
+    log_head const raised = log().raise_epoch().value();
+    EXPECT_EQ(raised.log_id, before.log_id);
+    EXPECT_EQ(raised.epoch, before.epoch + 1);
+    EXPECT_EQ(raised.last, 3);
+    EXPECT_THAT(commit_one(to_stream("a")), appended_at(4, {4}));
+    reopen();
+    EXPECT_EQ(log().head().value().epoch, raised.epoch);
+}
+
 TEST_P(LogAppends, GivePositionsFromOneWithoutGapsInOrder) {
     auto const first = commit({to_stream("a"), to_stream("b", expected_version::any(), 2)});
     EXPECT_EQ(first.first_position, 1);

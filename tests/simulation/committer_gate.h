@@ -102,6 +102,7 @@ public:
         return store_.add_key(key);
     }
     eventlog::result<void> destroy_key(domain::uuid const& id) override { return store_.destroy_key(id); }
+    eventlog::result<eventlog::log_head> raise_epoch() override { return store_.raise_epoch(); }
     bool wait_beyond(eventlog::position after, std::chrono::milliseconds deadline) override {
         return store_.wait_beyond(after, deadline);
     }

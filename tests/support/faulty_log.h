@@ -62,6 +62,7 @@ public:
                                                                   std::size_t limit) override;
     eventlog::result<eventlog::stored_key> add_key(eventlog::stored_key const& key) override;
     eventlog::result<void> destroy_key(domain::uuid const& key_id) override;
+    eventlog::result<eventlog::log_head> raise_epoch() override { return inner_.raise_epoch(); }
     bool wait_beyond(eventlog::position after, std::chrono::milliseconds deadline) override;
 
 private:
