@@ -133,8 +133,9 @@ void progress_board::poll(std::unique_lock<std::mutex>& lock) {
             eventlog::position position = 0;
             store_.read(name, [&](snapshot const& seen) { position = seen.position; });
             reached(name, position);
-        } catch (sql::error const&) {
-            // The database is away; waiters have deadlines.
+        } catch (std::exception const&) {
+            // The database is away, or what is live is of a newer executable. Waiters have deadlines, and the
+            // read that follows says what is wrong.
         }
     }
     lock.lock();

@@ -8,6 +8,8 @@
 #include "projections/reader_pool.h"
 #include "projections/registry.h"
 
+#include <sys/stat.h>
+
 #include <filesystem>
 #include <map>
 #include <mutex>
@@ -134,6 +136,19 @@ public:
     [[nodiscard]] std::string scratch_folder() const override { return stem_of(db_path_) + ".rebuild"; }
 
     void read(std::string const& projection, std::function<void(snapshot const&)> const& work) override {
+        for (bool is_done = false; !is_done;) {
+            auto const which = live_build(projection);
+            require_readable(projection, which.version);
+            read_build(projection, which, [&](snapshot const& seen) {
+                // Before its snapshot was taken it may have been switched out, and dropped.
+                if (live_build(projection) != which) return;
+                is_done = true;
+                work(seen);
+            });
+        }
+    }
+
+    [[nodiscard]] build_id live_build(std::string const& projection) {
         std::optional<build_id> live;
         control_.read([&](sql::connection& rows) {
             live = rows.query_one(
@@ -144,8 +159,7 @@ public:
         });
         if (!live)
             throw sql::error{sql::error::kind::unavailable, "no version of " + projection + " is live yet"};
-        require_readable(projection, live->version);
-        read_build(projection, *live, work);
+        return *live;
     }
 
     void read_build(std::string const& projection, build_id which,
@@ -160,6 +174,11 @@ public:
 
 private:
     using pool_pointer = std::shared_ptr<reader_pool>;
+    using file_identity = std::pair<dev_t, ino_t>;
+    struct known_pool {
+        pool_pointer pool;
+        file_identity of;
+    };
 
     static reader_pool::opener opener(std::string const& path) {
         return [path] {
@@ -178,13 +197,18 @@ private:
         return rows_ == lifetime::lasting ? lasting.name() : brief.name();
     }
 
+    /// Of the file that is there now: another process may have dropped the build, and made it anew.
     pool_pointer pool_of(std::string const& projection, build_id which) {
+        auto const path = read_model_path(db_path_, projection, which);
+        struct stat status {};
+        file_identity const file = ::stat(path.c_str(), &status) == 0
+                                       ? file_identity{status.st_dev, status.st_ino}
+                                       : file_identity{};
         std::lock_guard const lock{mutex_};
-        auto& pool = pools_[{projection, which}];
-        if (!pool)
-            pool = std::make_shared<reader_pool>(opener(read_model_path(db_path_, projection, which)),
-                                                 readers_per_file);
-        return pool;
+        auto& known = pools_[{projection, which}];
+        if (!known.pool || known.of != file)
+            known = {std::make_shared<reader_pool>(opener(path), readers_per_file), file};
+        return known.pool;
     }
 
     void forget_pool(std::string const& projection, build_id which) {
@@ -219,7 +243,7 @@ private:
     std::string control_path_;
     reader_pool control_;
     std::mutex mutex_;
-    std::map<std::pair<std::string, build_id>, pool_pointer> pools_;
+    std::map<std::pair<std::string, build_id>, known_pool> pools_;
 };
 
 }  // namespace

@@ -59,8 +59,8 @@ void redis_writer::run() {
         } catch (redis::error const& failed) {
             if (options_.copying.note && failed.what_kind() == redis::error::kind::refused)
                 options_.copying.note(failed.what());
-        } catch (sql::error const&) {
-            // The table's database is away; its runner says so.
+        } catch (std::exception const&) {
+            // The table's database is away, or its version is of a newer executable; its runner says so.
         }
         ++failures_;
         copier_.forget();

@@ -271,6 +271,7 @@ private:
         auto const turn = write_turn(to);
         try {
             sql::transaction transaction{to, sql::connection::access::write};
+            if (notes_.has(to, kind::range, after)) return;  // The acknowledgement was lost, no more.
             for (std::size_t first = 0; first < batch.size(); first += apply_at_once)
                 of_.apply_in_any_order(
                     event_batch{batch}.subspan(first, std::min(apply_at_once, batch.size() - first)), to);
@@ -364,6 +365,7 @@ private:
         auto const turn = write_turn(to);
         try {
             sql::transaction transaction{to, sql::connection::access::write};
+            if (notes_.has(to, kind::combined, number)) return;  // The acknowledgement was lost, no more.
             auto left = sorted.empty() ? std::string{}
                                        : of_.create_sorted_fold(with_.store.dialect())->combine(sorted, to);
             notes_.put(to, kind::combined, number, std::move(left));

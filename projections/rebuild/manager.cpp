@@ -55,7 +55,11 @@ struct rebuild_manager::state {
     rebuild_surroundings with;
     std::atomic<bool> stopped = false;
     std::mutex mutex;
-    std::map<std::string, std::thread> threads;
+    struct running_rebuild {
+        std::thread thread;
+        std::shared_ptr<std::atomic<bool>> is_over;
+    };
+    std::map<std::string, running_rebuild> rebuilds;
 };
 
 rebuild_manager::rebuild_manager(rebuild_surroundings with)
@@ -76,13 +80,18 @@ rebuild_status rebuild_manager::start(rebuild_options const& options) {
     {
         std::lock_guard const lock{state_->mutex};
         if (state_->stopped) throw version_refused{"this process is stopping"};
+        auto& mine = state_->rebuilds[options.name];
+        bool const runs_here = mine.thread.joinable() && !*mine.is_over;
         auto const control = state_->with.store.open_control();
-        // The lock tells of rebuilds in other processes, too, and of one here whose thread is not over yet.
-        if (!state_->with.store.try_lock_rebuild(options.name, *control))
+        // The lock tells of rebuilds in other processes.
+        if (runs_here || !state_->with.store.try_lock_rebuild(options.name, *control))
             throw version_refused{"a rebuild of " + options.name + " is running already"};
-        auto& thread = state_->threads[options.name];
-        if (thread.joinable()) thread.join();
-        thread = std::thread{[this, options, first] { state_->run(options, first); }};
+        if (mine.thread.joinable()) mine.thread.join();
+        mine.is_over = std::make_shared<std::atomic<bool>>(false);
+        mine.thread = std::thread{[this, options, first, over = mine.is_over] {
+            state_->run(options, first);
+            *over = true;
+        }};
     }
     return under_way.get();
 }
@@ -90,8 +99,8 @@ rebuild_status rebuild_manager::start(rebuild_options const& options) {
 void rebuild_manager::stop() {
     state_->stopped = true;
     std::lock_guard const lock{state_->mutex};
-    for (auto& [name, thread] : state_->threads) {
-        if (thread.joinable()) thread.join();
+    for (auto& [name, mine] : state_->rebuilds) {
+        if (mine.thread.joinable()) mine.thread.join();
     }
 }
 

@@ -69,6 +69,8 @@ bool is_whole(std::string const& path) {
     return std::memcmp(kept.data(), hash.data(), hash.size()) == 0;
 }
 
+constexpr std::size_t uuid_characters = 36;
+
 std::string folder_prefix(projection const& of, build_id which) {
     return std::string{of.name()} + "-v" + to_string(which) + "-";
 }
@@ -80,6 +82,16 @@ part_store::part_store(read_store const& store, projection const& of, build_id w
 
 void part_store::create() const {
     std::error_code failed;
+    // Of an earlier start of this build, which was killed before it removed them: they may hold what is
+    // personal.
+    fs::path const mine{folder_};
+    auto const prefix = mine.filename().string().substr(0, mine.filename().string().size() - uuid_characters);
+    for (auto const& each : fs::directory_iterator{mine.parent_path(), failed}) {
+        std::error_code ignored;
+        if (each.path().filename().string().starts_with(prefix) && each.path() != mine)
+            fs::remove_all(each.path(), ignored);
+    }
+    failed.clear();
     fs::create_directories(folder_, failed);
     if (!failed) fs::permissions(folder_, fs::perms::owner_all, failed);
     if (failed)

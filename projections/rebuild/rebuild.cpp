@@ -94,6 +94,11 @@ private:
         int last = 0;
         for (auto const& row : rows) {
             if (row.build.version == version) last = std::max(last, row.build.build);
+            // Its tables may be on their way out, and a further build would take its form from them.
+            if (row.build.version == version && row.state == build_state::dropping)
+                throw version_refused{
+                    fmt::format("version {} is being dropped; linkledger drop {} {} ends that",
+                                to_string(row.build), options_.name, to_string(row.build))};
             if (row.state == build_state::ready && row.build.version == version) {
                 target_ = row.build;
                 ready_ = true;
@@ -122,12 +127,16 @@ private:
         auto const last = std::find_if(rebuilds.begin(), rebuilds.end(), [&](rebuild_status const& each) {
             return each.name == options_.name && build_id{each.version, each.build} == target_;
         });
-        bool const differs = last != rebuilds.end() && !last->differences.empty();
-        if (options_.switches && (!differs || options_.accepts_differences)) return;
+        bool const is_known = last != rebuilds.end();
+        bool const is_equal = is_known && last->differences.empty();
+        if (options_.switches && (is_equal || options_.accepts_differences)) return;
+        auto const* const but = is_equal ? ""
+                                : is_known
+                                    ? ", and differs from the live one"
+                                    : ", and whether it differs from the live one is not known any more";
         throw version_refused{
             fmt::format("version {} of {} is ready{}: linkledger switch {} {} makes it live, or drop it",
-                        to_string(target_), options_.name, differs ? ", and differs from the live one" : "",
-                        options_.name, to_string(target_))};
+                        to_string(target_), options_.name, but, options_.name, to_string(target_))};
     }
 
     // ---- The phases ---------------------------------------------------------------------------------------
@@ -161,6 +170,8 @@ private:
                 meter_->set_differences(outcome.differences);
                 fed.go_on();
             }
+            // Before it counts as ready, so that whoever finds it ready knows what was found.
+            meter_->save(*control_);
             set_build_state(*control_, options_.name, target_, build_state::ready);
             bool const accepted = outcome.differences.empty() || options_.accepts_differences;
             if (options_.switches && accepted) {

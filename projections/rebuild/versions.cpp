@@ -3,6 +3,7 @@
 #include "projections/checkpoint.h"
 #include "projections/rebuild/bulk_build.h"
 #include "projections/rebuild/rebuild.h"
+#include "projections/runner.h"
 
 #include <fmt/format.h>
 
@@ -133,6 +134,9 @@ void drop_version(read_store& store, std::span<std::unique_ptr<projection> const
     abandon_bulk(**of, which, store);
     store.remove_tables(**of, which);
     remove_build(*control, name, which);
+    // A process that stands by for it and looked at the versions before that would begin to fill it: it
+    // cannot until it has looked again.
+    std::this_thread::sleep_for(runner_options{}.versions_pause * 2);
 }
 
 }  // namespace linkledger::projections

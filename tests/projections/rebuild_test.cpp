@@ -381,7 +381,51 @@ TEST_P(Rebuild, LeavesAVersionOfANewerExecutableAlone) {
     runner running{*log_.source, story().keys(), models_.store(), create_all(), test::quick_options()};
     running.start();
     EXPECT_TRUE(running.wait_for("clicks", head(), 30s));
+    // Who waits for that one waits in vain, and nothing else happens.
+    EXPECT_FALSE(running.wait_for("links", head() + 1, 700ms));
     running.stop();
+}
+
+TEST_P(Rebuild, IsRefusedWhileItsVersionIsBeingDropped) {
+    catch_up_all();
+    auto const made = run(of("links"));
+    switch_version(models_.store(), "links", 2);
+    set_build_state(*models_.store().open_control(), "links", made.made, build_state::dropping);
+    EXPECT_THAT(refusal_of([&] { run(of("links")); }), HasSubstr("is being dropped"));
+    drop_version(models_.store(), all_, "links", made.made);
+    EXPECT_EQ(run(of("links")).made, made.made);
+}
+
+TEST_P(Rebuild, SwitchesInNothingOfWhichNobodyKnowsHowItCompares) {
+    test::tell_random_story(story(), 9, 100);
+    catch_up_all();
+    auto options = of("links");
+    options.switches = false;
+    auto const made = run(options);
+    models_.store().open_control()->execute("DELETE FROM projection_rebuilds WHERE name = 'links'");
+    EXPECT_THAT(refusal_of([&] { run(of("links")); }), HasSubstr("is not known any more"));
+    EXPECT_EQ(state_of("links", made.made), build_state::ready);
+    options.switches = options.accepts_differences = true;
+    EXPECT_TRUE(run(options).switched);
+}
+
+TEST_P(Rebuild, IsReadWhereItsNumberWasAnotherBuildsBefore) {
+    test::tell_random_story(story(), 9, 100);
+    catch_up_all();
+    auto const server = models_.open_store();  // Another process, which keeps connections.
+    auto const seen = [&] {
+        eventlog::position at = 0;
+        server->read("links", [&](snapshot const& now) { at = now.position; });
+        return at;
+    };
+    auto const first = run(of("links"));
+    EXPECT_EQ(seen(), head());
+    switch_version(models_.store(), "links", 2);
+    drop_version(models_.store(), all_, "links", first.made);
+    test::tell_random_story(story(), 10, 100);
+    catch_up_all();
+    EXPECT_EQ(run(of("links")).made, first.made);
+    EXPECT_EQ(seen(), head());
 }
 
 TEST_P(Rebuild, NoticesAProjectionThatChangedWithoutANewVersion) {
