@@ -26,16 +26,22 @@ detail_keeper::detail_keeper(configuration const& from, eventlog::event_log& log
       thread_([this](std::stop_token const& stop) { run(stop); }) {}
 
 void detail_keeper::run(std::stop_token const& stop) {
-    auto const completed = commands::complete_erasures(log_, keys_);
-    if (!completed)
-        spdlog::error("erasures could not be completed: {}", describe(completed.error()));
-    else if (completed.value() > 0)
-        spdlog::info("destroyed {} keys that were left of earlier erasures", completed.value());
-    while (!stop.stop_requested()) {
+    for (bool is_complete = false; !stop.stop_requested();) {
+        if (!is_complete || keys_.take_failed_destruction()) is_complete = complete_erasures();
         work(stop);
         std::unique_lock lock{mutex_};
         wake_.wait_for(lock, stop, look_every, [] { return false; });
     }
+}
+
+/// A process may have died between an erasure and the destruction of its keys, or the store been away.
+bool detail_keeper::complete_erasures() {
+    auto const completed = commands::complete_erasures(log_, keys_);
+    if (!completed)
+        spdlog::error("erasures could not be completed: {}; trying again", describe(completed.error()));
+    else if (completed.value() > 0)
+        spdlog::info("destroyed {} keys that were left of earlier erasures", completed.value());
+    return completed.has_value();
 }
 
 /// The lock is held while there is something to do, so any process may be the next.

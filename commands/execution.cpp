@@ -1,9 +1,11 @@
 #include "commands/execution.h"
 
 #include "commands/append.h"
+#include "commands/erasure.h"
 #include "commands/handlers.h"
 #include "commands/sealing.h"
 #include "commands/visits.h"
+#include "eventlog/codec.h"
 
 #include <boost/asio/post.hpp>
 #include <boost/asio/this_coro.hpp>
@@ -169,8 +171,14 @@ awaitable<command_outcome> execution::answer_refused(admitted const& command, re
 /// The event says that the keys are destroyed, so they are before anybody hears of it. Should the store be
 /// away just now, every process that sees the event, or starts after it, destroys them (commands/erasure.h).
 awaitable<command_outcome> execution::destroy_erased(plan const& wanted, command_outcome answer) {
-    if (wanted.erased_keys.empty() || !std::holds_alternative<command_answer>(answer)) co_return answer;
-    auto work = [this, ids = wanted.erased_keys]() -> eventlog::result<void> {
+    auto const* const carried_out = std::get_if<command_answer>(&answer);
+    if (wanted.erased_keys.empty() || carried_out == nullptr) co_return answer;
+    auto work = [this, ids = wanted.erased_keys, replayed = carried_out->replayed,
+                 stream = carried_out->stream]() mutable -> eventlog::result<void> {
+        // What an earlier try erased is what its event names: since then there may be a new person's key.
+        if (replayed) {
+            BOOST_OUTCOME_TRY(ids, keys_erased_in(stream));
+        }
         for (auto const& id : ids) {
             BOOST_OUTCOME_TRY(with_.keys.destroy(id));
         }
@@ -179,6 +187,20 @@ awaitable<command_outcome> execution::destroy_erased(plan const& wanted, command
     auto const destroyed = co_await run_blocking(with_.pool, std::move(work));
     if (!destroyed) co_return destroyed.assume_error();
     co_return answer;
+}
+
+eventlog::result<std::vector<domain::uuid>> execution::keys_erased_in(std::string const& stream) const {
+    std::vector<domain::uuid> ids;
+    eventlog::read_query query;
+    query.stream = stream;
+    query.types = {std::string{domain::event_traits<domain::erasure::person_erased>::type_name}};
+    BOOST_OUTCOME_TRY(auto const page, log_.read(query));
+    for (auto const& stored : page.events) {
+        BOOST_OUTCOME_TRY(auto const happened, eventlog::decode(stored, with_.keys));
+        auto const named = erased_keys_of(happened);
+        ids.insert(ids.end(), named.begin(), named.end());
+    }
+    return ids;
 }
 
 std::optional<command_outcome> execution::judge(admitted const& command, plan const& wanted,

@@ -182,6 +182,15 @@ struct keyring::cache {
         return found->second->key;
     }
 
+    void clear() {
+        std::lock_guard const lock{mutex};
+        std::vector<uuid> known;
+        for (auto const& each : used) {
+            if (each.key != nullptr) known.push_back(each.key_id);
+        }
+        for (auto const& key_id : known) forget(key_id);
+    }
+
     void put(uuid const& key_id, std::string const& subject, key_pointer key) {
         std::lock_guard const lock{mutex};
         auto const known = ids.find(key_id);
@@ -321,10 +330,16 @@ void keyring::forget(uuid const& key_id) {
     cache_->put(key_id, "", nullptr);
 }
 
+void keyring::forget_all() {
+    cache_->clear();
+}
+
 result<void> keyring::destroy(uuid const& key_id) {
-    BOOST_OUTCOME_TRY(log_.destroy_key(key_id));
+    // From now on, whether it can be destroyed now or not.
     forget(key_id);
-    return boost::outcome_v2::success();
+    auto const destroyed = log_.destroy_key(key_id);
+    if (!destroyed) destruction_failed_ = true;
+    return destroyed;
 }
 
 std::string keyring::pseudonym(std::string_view purpose, std::string_view text) const {

@@ -5,6 +5,7 @@
 
 #include "eventlog/event_log.h"
 
+#include <atomic>
 #include <memory>
 #include <mutex>
 #include <unordered_map>
@@ -83,6 +84,10 @@ public:
 
     /// Somebody destroyed the key, or is about to: from now on nothing opens under it in this process.
     void forget(uuid const& key_id);
+    /// The log has another history: which keys it has is asked again. What was forgotten stays so.
+    void forget_all();
+    /// Whether `destroy` failed since this was asked last: somebody has to try again.
+    [[nodiscard]] bool take_failed_destruction() { return destruction_failed_.exchange(false); }
     /// Erases: afterwards nothing sealed under the key opens, here or elsewhere.
     result<void> destroy(uuid const& key_id);
 
@@ -98,6 +103,7 @@ private:
     event_log& log_;
     master_key master_;
     std::shared_ptr<cache> cache_;
+    std::atomic<bool> destruction_failed_{false};
 };
 
 }  // namespace linkledger::eventlog

@@ -14,6 +14,7 @@ struct wal_state {
 
 /// So few are copied while writers wait.
 constexpr int pages_left_max = 64;
+constexpr std::chrono::seconds refused_pause{1};
 constexpr int passes_max = 8;
 
 /// A checkpoint that is refused (another process is at it, readers are in the way) is tried again with the
@@ -64,10 +65,16 @@ void sqlite_checkpointer::empty_wal() {
 
 void sqlite_checkpointer::run() {
     std::unique_lock lock{mutex_};
+    bool was_refused = false;
     for (;;) {
-        woken_.wait(lock, [this] { return due_ || empty_due_ || stopping_; });
+        auto const is_due = [this] { return due_ || empty_due_ || stopping_; };
+        if (was_refused)
+            woken_.wait_for(lock, refused_pause, is_due);
+        else
+            woken_.wait(lock, is_due);
         if (stopping_) return;
-        bool const empty = std::exchange(empty_due_, false);
+        // What must not stay in the WAL stands there until no reader is in the way.
+        bool const empty = std::exchange(empty_due_, false) || was_refused;
         bool finished = false;
         lock.unlock();
         try {
@@ -76,6 +83,7 @@ void sqlite_checkpointer::run() {
             handle_.reset();  // Opened anew for the next pass; commits say what is wrong with the file.
         }
         lock.lock();
+        was_refused = empty && !finished;
         due_ = false;
         // A reader that stands in the way may do so for long; writers are not made to wait for it each time.
         due_at_pages_ = finished ? threshold_pages_ : wal_pages_ + threshold_pages_ / 2;

@@ -405,6 +405,9 @@ result<void> spool::forget_keys(std::size_t known) {
         use_open_file();
         for (std::size_t i = 0; i < std::min(known, keys_.size()); ++i)
             on_->execute("DELETE FROM keys WHERE key_id = $1", {keys_[i].key_id});
+        // What the log destroys some day shall not be here then, nor in the write-ahead log.
+        if (known > 0 && !keys_.empty())
+            on_->query("PRAGMA wal_checkpoint(TRUNCATE)", {}, [](sql::row const&) {});
         return boost::outcome_v2::success();
     } catch (sql::error const& why) {
         return unusable(why);

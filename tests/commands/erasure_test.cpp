@@ -109,6 +109,21 @@ TEST_P(EraseSubject, TakesAnInvitedPersonsInvitationsBack) {
     invite(first, "bob@example.com", "member");
 }
 
+TEST_P(EraseSubject, LeavesWhoIsInvitedAnewAloneWhenItIsSentAgain) {
+    auto const workspace = make_workspace();
+    invite(workspace, "bob@example.com", "member");
+    command_request request;
+    request.name = "EraseSubject";
+    request.idempotency_key = "erase-bob";
+    request.data = object({{"email", "bob@example.com"}});
+    auto const first = process::accepted(here.run(here.bus().execute(request, admin)));
+    EXPECT_FALSE(first.replayed);
+    invite(workspace, "bob@example.com", "viewer");
+    auto const again = process::accepted(here.run(here.bus().execute(request, admin)));
+    EXPECT_TRUE(again.replayed);
+    EXPECT_NE(all_that_opens().find("bob@example.com"), std::string::npos) << "of the second invitation";
+}
+
 TEST_P(EraseSubject, ChangesNothingTheSecondTime) {
     auto const ann = join(make_workspace(), "ann@example.com", "member");
     process::accepted(erase({{"user_id", ann.user_id}}, admin));
