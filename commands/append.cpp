@@ -66,11 +66,15 @@ awaitable<std::vector<outcome>> append_all(eventlog::committer& committer,
     if (requests.empty()) co_return results;
     auto const executor = co_await boost::asio::this_coro::executor;
     auto const gathered = std::make_shared<gathering>(executor, requests.size());
-    auto start = [&](resumption<outcomes> const& resume) {
-        gathering::start(gathered, resume, deadline);
-        for (std::size_t i = 0; i < requests.size(); ++i) {
-            committer.submit(std::move(requests[i]),
-                             [gathered, i](outcome one) { gathered->arrive(i, std::move(one)); });
+    // With the last answer the frame may be resumed on another thread, and gone: what the loop needs is its
+    // own.
+    auto start = [&committer, &requests, &gathered, deadline](resumption<outcomes> const& resume) {
+        auto& to = committer;
+        auto mine = std::move(requests);
+        auto const shared = gathered;
+        gathering::start(shared, resume, deadline);
+        for (std::size_t i = 0; i < mine.size(); ++i) {
+            to.submit(std::move(mine[i]), [shared, i](outcome one) { shared->arrive(i, std::move(one)); });
         }
     };
     outcomes arrived = co_await await_call<outcomes>(std::move(start));

@@ -281,6 +281,7 @@ void bus::apply_tail(eventlog::recorded_event const& stored) {
                   happened.assume_error().detail);
     facts_.forget(stored.stream);
     visits_->links().clear();
+    if (edge_) edge_->forget();
 }
 
 /// The table first, then what others are told; what is believed of others, before both.
@@ -320,6 +321,7 @@ void bus::forget_erased(domain::event const& happened) {
 
 void bus::forget_everything() {
     if (edge_) edge_->forget();
+    keys_.forget_all();
     own_.clear();
     facts_.clear();
     visits_->links().clear();

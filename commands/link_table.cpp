@@ -176,6 +176,7 @@ struct link_table::state {
     void index_by_code(link_ref const& record);
     void unindex_code(link_record const* record);
     void forget_absence(std::string_view code);
+    void forget_deleted(std::string_view code, domain::link_id const& other_than);
     void advance(link_ref const& known, eventlog::recorded_event const& stored, domain::event const& event);
     void clear();
 };
@@ -254,6 +255,17 @@ void link_table::state::forget_absence(std::string_view code) {
     if (auto const found = in.absent_young.find(code); found != in.absent_young.end())
         in.absent_young.erase(found);
     if (auto const found = in.absent_old.find(code); found != in.absent_old.end()) in.absent_old.erase(found);
+}
+
+/// Another link takes the code, maybe one that is not here: a load finds it.
+void link_table::state::forget_deleted(std::string_view code, domain::link_id const& other_than) {
+    link_ref found;
+    {
+        auto& in = code_shard_of(code);
+        std::shared_lock const lock(in.mutex);
+        if (auto const at = in.records.find(code); at != in.records.end()) found = link_ref(*at);
+    }
+    if (found && found->deleted() && found->link_id() != other_than) remove(found);
 }
 
 void link_table::state::advance(link_ref const& known, eventlog::recorded_event const& stored,
@@ -369,6 +381,8 @@ void link_table::apply(eventlog::recorded_event const& stored, domain::event con
         if (code.empty()) continue;
         ++state_->code_generations[generation_of(hash_of(code))];
         state_->forget_absence(code);
+        if (!std::holds_alternative<domain::link::created>(event))
+            state_->forget_deleted(code, about.link_id);
     }
     if (auto const known = state_->find(about.link_id)) {
         state_->advance(known, stored, event);

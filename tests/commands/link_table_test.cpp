@@ -154,6 +154,16 @@ TEST(LinkTable, FollowsACodeFromLinkToLink) {
     EXPECT_EQ(table.find("summer")->link_id(), link_number(3));
 }
 
+TEST(LinkTable, AnswersForNoDeletedLinkWhoseCodeALinkElsewhereTakes) {
+    link_table table(100);
+    tail feed(table);
+    feed.create(1, "spring");
+    feed.remove(1, 2, "spring");
+    ASSERT_TRUE(table.find("spring")->deleted());
+    feed.set_code(2, 7, "autumn", "spring");  // Of a link that is not here: a load finds it.
+    EXPECT_FALSE(table.find("spring"));
+}
+
 TEST(LinkTable, NeverLetsADeletedLinkTakeALivingLinksCode) {
     link_table table(100);
     tail feed(table);
