@@ -44,7 +44,8 @@ struct application_options {
     bool log_requests = false;      ///< A log line per request, at level info.
     unsigned blocking_threads = 4;  ///< For reads of the read models and of the log.
     std::size_t blocking_queue_max = 1'024;
-    std::size_t streams_max = 256;  ///< Live and NDJSON streams of events at a time.
+    std::size_t streams_max = 256;                   ///< Live and NDJSON streams of events at a time.
+    std::chrono::milliseconds stream_check{15'000};  ///< Between looks whether a stream's key is still good.
     rate_limit_options rates{};
     server_options limits{};  ///< `address`, `port` and `threads` come from above.
 };

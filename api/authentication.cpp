@@ -62,6 +62,12 @@ awaitable<bool> authenticate(exchange& x) {
     co_return false;
 }
 
+awaitable<bool> still_authentic(shared_state& shared, std::string_view credential, domain::scope needed) {
+    auto outcome = co_await shared.on.bus.authenticate(credential);
+    if (auto const* who = std::get_if<domain::caller>(&outcome)) co_return domain::has_scope(*who, needed);
+    co_return std::holds_alternative<eventlog::failure>(outcome);
+}
+
 commands::sender sender_of(exchange const& x) {
     commands::sender from;
     from.credential = x.credential;

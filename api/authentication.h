@@ -8,6 +8,9 @@ namespace linkledger::api {
 /// Sets `who` and `credential` from the Authorization header and checks the endpoint's scope. False: refused
 /// (401 without a valid key, 403 without the scope, 503 when the log cannot be asked), and answered.
 [[nodiscard]] awaitable<bool> authenticate(exchange& x);
+/// Of an answer that goes on for long: whether its key is still good. True while the log cannot tell.
+[[nodiscard]] awaitable<bool> still_authentic(shared_state& shared, std::string_view credential,
+                                              domain::scope needed);
 
 /// The token of `Bearer <token>`; empty when there is none.
 [[nodiscard]] std::string_view bearer_of(request const& from);

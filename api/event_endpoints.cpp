@@ -158,9 +158,10 @@ enum class framing { list, lines, sse };
 }
 
 struct event_stream {
-    event_stream(shared_state& s, wanted_events w, format h, stream_place p)
-        : shared(s), wanted(std::move(w)), how(h), place(std::move(p)) {}
+    event_stream(exchange const& x, wanted_events w, format h, stream_place p)
+        : shared(x.shared), credential(x.credential), wanted(std::move(w)), how(h), place(std::move(p)) {}
     shared_state& shared;
+    std::string credential;
     wanted_events wanted;
     format how;
     std::optional<std::int64_t> left;  ///< By `limit`.
@@ -175,14 +176,32 @@ struct event_stream {
     co_await timer.async_wait(asio::redirect_error(asio::use_awaitable, ec));
 }
 
+/// Whether the key still may; what is known of its workspaces is asked again.
+[[nodiscard]] awaitable<bool> still_may(event_stream& of) {
+    if (!co_await still_authentic(of.shared, of.credential, domain::scope::audit)) co_return false;
+    of.wanted.readable.clear();
+    if (of.wanted.who.root || !of.wanted.query.workspace_id) co_return true;
+    domain::workspace_id const workspace{*of.wanted.query.workspace_id};
+    auto const outcome = co_await of.shared.on.bus.may_read(of.wanted.who, workspace, domain::scope::audit);
+    auto const* const may = std::get_if<bool>(&outcome);
+    co_return may == nullptr || *may;
+}
+
 [[nodiscard]] awaitable<void> write_stream(std::shared_ptr<event_stream> self, body_writer& to) {
     auto& wanted = self->wanted;
     bool const live = self->how == format::live;
     auto last_write = steady_clock::now();
+    auto last_check = last_write;
     std::string_view const opening = ": live\n\n";
     if (live && !co_await to.write(opening)) co_return;
     auto const framed = live ? framing::sse : framing::lines;
     while (!to.stopping() && self->left.value_or(1) > 0) {
+        if (steady_clock::now() - last_check >= self->shared.options.stream_check) {
+            bool const may = co_await still_may(*self);
+            if (!may && !live) throw std::runtime_error("the key may not read the log any more");
+            if (!may) co_return;
+            last_check = steady_clock::now();
+        }
         if (self->left) wanted.query.limit = std::min<std::size_t>(stream_page_events, *self->left);
         auto got = co_await fetch(self->shared, wanted);
         // A live tail outlives an outage of the store; a listing must not look complete.
@@ -219,7 +238,7 @@ void start_stream(exchange& x, wanted_events wanted, format how) {
     }
     auto const limit = x.integer("limit");
     wanted.query.limit = stream_page_events;
-    auto self = std::make_shared<event_stream>(x.shared, std::move(wanted), how, std::move(*place));
+    auto self = std::make_shared<event_stream>(x, std::move(wanted), how, std::move(*place));
     self->left = limit;
     x.to.add_header("Content-Type", how == format::live ? "text/event-stream" : "application/x-ndjson");
     x.to.add_header("Cache-Control", "no-store");

@@ -1,5 +1,6 @@
 // The real-time counters: now, and live as server-sent events.
 
+#include "api/authentication.h"
 #include "api/exchange.h"
 #include "api/handlers.h"
 #include "api/json_text.h"
@@ -36,9 +37,10 @@ struct counter_name {
 };
 
 struct count_stream {
-    count_stream(shared_state& s, counter_name const& n, stream_place p)
-        : shared(s), of(n), place(std::move(p)) {}
+    count_stream(exchange const& x, counter_name const& n, stream_place p)
+        : shared(x.shared), credential(x.credential), of(n), place(std::move(p)) {}
     shared_state& shared;
+    std::string credential;
     counter_name of;
     stream_place place;
 };
@@ -90,9 +92,14 @@ struct count_stream {
 [[nodiscard]] awaitable<void> write_counts(std::shared_ptr<count_stream> self, body_writer& to) {
     std::optional<placed_count> last;
     auto last_write = steady_clock::now();
+    auto last_check = last_write;
     std::string_view const opening = "retry: 1000\n\n";
     if (!co_await to.write(opening)) co_return;
     while (!to.stopping()) {
+        if (steady_clock::now() - last_check >= self->shared.options.stream_check) {
+            if (!co_await still_authentic(self->shared, self->credential, domain::scope::read)) co_return;
+            last_check = steady_clock::now();
+        }
         auto const now = co_await read_count(self->shared, self->of);
         if (now && (!last || now->count != last->count)) {
             std::string const event =
@@ -130,7 +137,7 @@ struct count_stream {
             x.refuse(eventlog::failure{eventlog::failure_code::queue_full, "too many streams"});
             co_return;
         }
-        auto const self = std::make_shared<count_stream>(x.shared, of, std::move(*place));
+        auto const self = std::make_shared<count_stream>(x, of, std::move(*place));
         x.to.add_header("Content-Type", "text/event-stream");
         x.to.add_header("Cache-Control", "no-store");
         x.to.add_header("X-Content-Type-Options", "nosniff");

@@ -9,6 +9,12 @@ namespace linkledger::api {
 
 /// 202 once it is under way; GET /v1/projections tells how it goes on.
 awaitable<void> start_rebuild(exchange& x) {
+    // Read models are everybody's: a key of one workspace, or of one user, has no say.
+    if (!x.who.root) {
+        x.refuse(domain::refusal{
+            domain::refusal_code::forbidden, "Only the first admin key rebuilds read models.", {}});
+        co_return;
+    }
     auto* const manager = x.shared.on.rebuilds;
     if (manager == nullptr) {
         problem const elsewhere{

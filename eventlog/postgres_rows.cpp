@@ -2,6 +2,7 @@
 
 #include "eventlog/bytes.h"
 #include "eventlog/sql/binary_array.h"
+#include "eventlog/stream_order.h"
 
 #include <fmt/format.h>
 
@@ -159,8 +160,11 @@ std::vector<digest> read_leaf_hash_page(sql::connection& from, position after, s
 
 std::vector<recorded_event> read_stream_events(sql::connection& from, std::string const& stream,
                                                version after, std::size_t limit) {
-    return collect(from, fmt::format("SELECT {} FROM log_read_stream($1, $2, $3) ORDER BY version", columns),
-                   {stream, after, limit_of(limit)}, limit);
+    auto events =
+        collect(from, fmt::format("SELECT {} FROM log_read_stream($1, $2, $3) ORDER BY version", columns),
+                {stream, after, limit_of(limit)}, limit);
+    require_in_order(events, stream, after);
+    return events;
 }
 
 std::vector<std::optional<stored_response>> read_responses(sql::postgres_connection& from,

@@ -1,6 +1,7 @@
 #include "eventlog/sqlite_reader.h"
 
 #include "eventlog/bytes.h"
+#include "eventlog/stream_order.h"
 
 #include <algorithm>
 #include <utility>
@@ -371,6 +372,7 @@ std::vector<recorded_event> sqlite_reader::read_stream(std::string const& stream
     if (known->clicks) {
         std::vector<recorded_event> events;
         for (auto const& place : places(*known, after, limit)) events.push_back(at(place.position));
+        require_in_order(events, stream, after);
         return events;
     }
     auto& rows = prepare(std::string{event_columns} +
@@ -380,7 +382,9 @@ std::vector<recorded_event> sqlite_reader::read_stream(std::string const& stream
     rows.bind(1, known->number);
     rows.bind(2, after);
     rows.bind(3, bounded(limit));
-    return read_events(rows, limit);
+    auto events = read_events(rows, limit);
+    require_in_order(events, stream, after);
+    return events;
 }
 
 version sqlite_reader::stream_version(std::string const& stream) {

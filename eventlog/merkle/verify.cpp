@@ -220,12 +220,13 @@ private:
 
     /// A note counts when a known key under its origin's name signed it.
     [[nodiscard]] bool is_signed(std::string const& text, std::string const& origin) const {
-        auto const opened = open_note(text, options_.keys);
+        // The key of another log may be known, too; it has no say here.
+        auto keys = options_.keys;
+        std::erase_if(keys, [&](auto const& key) { return key.name != origin; });
+        auto const opened = open_note(text, keys);
         if (!opened) return false;
         auto const signed_head = parse_checkpoint(*opened);
-        return signed_head && std::any_of(options_.keys.begin(), options_.keys.end(), [&](auto const& key) {
-                   return key.name == origin && signed_head->origin == origin;
-               });
+        return signed_head && signed_head->origin == origin;
     }
 
     void open_since() {

@@ -12,12 +12,21 @@ using boost::json::object;
 
 class EventEndpoint : public ServiceTest {
 protected:
+    EventEndpoint() : ServiceTest(checking_often()) {}
+    static api::application_options checking_often() {
+        api::application_options options;
+        options.stream_check = std::chrono::milliseconds{50};
+        return options;
+    }
     /// A request whose answer is read piece by piece.
-    raw_connection open(std::string const& target, std::string const& headers) {
+    raw_connection open(std::string const& target, std::string const& headers, std::string const& key) {
         raw_connection connection(service_.port());
-        connection.send("GET " + target + " HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer " +
-                        service_.admin_key + "\r\n" + headers + "\r\n");
+        connection.send("GET " + target + " HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer " + key + "\r\n" +
+                        headers + "\r\n");
         return connection;
+    }
+    raw_connection open(std::string const& target, std::string const& headers) {
+        return open(target, headers, service_.admin_key);
     }
 };
 
@@ -111,6 +120,23 @@ TEST_F(EventEndpoint, FollowsTheLogLiveFromTheLastEventId) {
     EXPECT_NE(more.find("id: " + std::to_string(service_.head())), std::string::npos) << more;
     EXPECT_NE(more.find("event: link.created"), std::string::npos) << more;
     EXPECT_EQ(get("/v1/events", {{"Accept", "text/event-stream"}, {"Last-Event-ID", "x"}}).status, 400);
+}
+
+TEST_F(EventEndpoint, EndsLiveStreamsWhenTheirKeyIsRevoked) {
+    auto const link = make_link();
+    (void)read("/v1/links/" + text(link, "link_id"));
+    auto const made =
+        done("IssueApiKey",
+             {{"workspace_id", workspace_id}, {"name", "auditor"}, {"scopes", array{"audit", "read"}}});
+    auto const key = text(made.at("result"), "api_key");
+    auto const live = "Accept: text/event-stream\r\n";
+    auto events = open("/v1/events", live, key);
+    auto counts = open("/v1/links/" + text(link, "link_id") + "/realtime", live, key);
+    (void)events.receive_until("\n\n");
+    (void)counts.receive_until("\n\n");
+    done("RevokeApiKey", {{"api_key_id", made.at("result").at("api_key_id")}});
+    EXPECT_TRUE(events.receive_all().ends_with("0\r\n\r\n"));
+    EXPECT_TRUE(counts.receive_all().ends_with("0\r\n\r\n"));
 }
 
 TEST_F(EventEndpoint, EndsLiveStreamsWhenTheServiceStops) {

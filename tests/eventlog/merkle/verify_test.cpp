@@ -343,6 +343,21 @@ TEST_F(LogVerification, IsNotContentWithAnotherSigner) {
     EXPECT_FALSE(unchecked.signature_checked);
 }
 
+TEST_F(LogVerification, LetsTheKeyOfAnotherLogSignForNoOther) {
+    append_and_sign(10);
+    signing_key const strangers{std::string(32, 'x')};
+    std::string const other_log = "linkledger/of-another-log/1";
+    auto options = with_key();
+    options.keys.push_back(strangers.verifier(other_log));
+    EXPECT_THAT(verified_store(options).findings, testing::IsEmpty());
+    auto const text = open_note(note(), options.keys);
+    ASSERT_TRUE(text);
+    change("merkle-v1", "UPDATE merkle_heads SET checkpoint = $1",
+           {sign_note(*text, other_log, std::vector{strangers})});
+    EXPECT_THAT(verified_store(options).findings,
+                testing::Contains(testing::Field(&finding::where, "checkpoint")));
+}
+
 TEST_F(LogVerification, SaysSoWhereNothingIsSignedYet) {
     append(*log_, producer_, ++sequence_, 10);
     auto const report = verified_store(with_key());
