@@ -91,6 +91,14 @@ TEST_F(SystemEndpoint, ListsProjections) {
     EXPECT_EQ(visitor.get("/v1/projections").status, 401);
 }
 
+TEST_F(SystemEndpoint, LetsTheFirstAdminAloneRebuild) {
+    auto boss = join("boss@example.com", "admin");
+    auto const refused = boss.post("/v1/projections/links/rebuild", "");
+    EXPECT_EQ(refused.status, 403);
+    EXPECT_NE(refused.body.find("first admin key"), std::string::npos) << refused.body;
+    EXPECT_EQ(admin.post("/v1/projections/links/rebuild", "").status, 503) << "this one rebuilds nothing";
+}
+
 TEST_F(SystemEndpoint, GivesEveryAnswerARequestId) {
     auto const id = std::string{"01927f0e-4c1b-7c3a-9d5e-2b8f6a1c0d42"};
     EXPECT_EQ(get("/v1/workspaces", {{"X-Request-Id", id}}).header("x-request-id"), id);
