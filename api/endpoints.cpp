@@ -209,12 +209,12 @@ constexpr std::array table{
              response_of<projection_list>,
              "application/json",
              "System"},
-    endpoint{method::post, "/v1/projections/{name}/rebuild", scope::admin,
-             "Build a version of a read model beside the live one and switch it in; 202 once it is under "
-             "way, and an "
-             "unfinished one goes on",
-             start_rebuild, rebuild_parameters, parameter_group::none,
-             response_of<projections::rebuild_status>, "application/json", "System"},
+    endpoint{
+        method::post, "/v1/projections/{name}/rebuild", scope::admin,
+        "Build a version of a read model beside the live one and switch it in, with the first admin key; "
+        "202 once it is under way, and an unfinished one goes on",
+        start_rebuild, rebuild_parameters, parameter_group::none, response_of<projections::rebuild_status>,
+        "application/json", "System"},
 
     endpoint{method::get,
              "/healthz",

@@ -8,6 +8,8 @@
 
 #include <spdlog/spdlog.h>
 
+#include <utility>
+
 namespace linkledger::cli {
 
 namespace {
@@ -37,11 +39,13 @@ void detail_keeper::run(std::stop_token const& stop) {
 /// A process may have died between an erasure and the destruction of its keys, or the store been away.
 bool detail_keeper::complete_erasures() {
     auto const completed = commands::complete_erasures(log_, keys_);
-    if (!completed)
+    if (!completed && !std::exchange(was_incomplete_, true))
         spdlog::error("erasures could not be completed: {}; trying again", describe(completed.error()));
-    else if (completed.value() > 0)
+    if (completed) was_incomplete_ = false;
+    if (!completed) return false;
+    if (completed.value() > 0)
         spdlog::info("destroyed {} keys that were left of earlier erasures", completed.value());
-    return completed.has_value();
+    return true;
 }
 
 /// The lock is held while there is something to do, so any process may be the next.

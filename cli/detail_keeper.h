@@ -34,6 +34,7 @@ private:
     std::chrono::steady_clock::time_point next_retention_{};
     std::mutex mutex_;
     std::condition_variable_any wake_;
+    bool was_incomplete_ = false;
     std::jthread thread_;
 };
 

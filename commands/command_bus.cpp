@@ -312,7 +312,7 @@ void bus::forget_erased(domain::event const& happened) {
         for (auto const& id : ids) {
             auto const destroyed = keys_.destroy(id);
             if (destroyed) continue;
-            spdlog::error("an erased key could not be destroyed ({}); the next start tries again",
+            spdlog::error("an erased key could not be destroyed ({}); it is tried again",
                           destroyed.assume_error().detail);
             return;
         }

@@ -19,7 +19,8 @@ namespace linkledger::commands {
 [[nodiscard]] std::vector<domain::uuid> erased_keys_of(domain::event const& happened);
 
 /// Destroys the keys that erasures in the log name and that still live; returns how many there were. At each
-/// start, because a process may die between the event and the destruction.
+/// start, because a process may die between the event and the destruction, and after a destruction that
+/// failed.
 eventlog::result<std::size_t> complete_erasures(eventlog::event_log& log, eventlog::keyring& keys);
 
 /// An order that has not been carried out.

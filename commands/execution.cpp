@@ -190,17 +190,19 @@ awaitable<command_outcome> execution::destroy_erased(plan const& wanted, command
 }
 
 eventlog::result<std::vector<domain::uuid>> execution::keys_erased_in(std::string const& stream) const {
+    constexpr std::size_t page_events = 500;
     std::vector<domain::uuid> ids;
-    eventlog::read_query query;
-    query.stream = stream;
-    query.types = {std::string{domain::event_traits<domain::erasure::person_erased>::type_name}};
-    BOOST_OUTCOME_TRY(auto const page, log_.read(query));
-    for (auto const& stored : page.events) {
-        BOOST_OUTCOME_TRY(auto const happened, eventlog::decode(stored, with_.keys));
-        auto const named = erased_keys_of(happened);
-        ids.insert(ids.end(), named.begin(), named.end());
+    for (eventlog::version after = 0;;) {
+        BOOST_OUTCOME_TRY(auto const page, log_.read_stream(stream, after, page_events));
+        for (auto const& stored : page) {
+            if (stored.body.type != domain::event_traits<domain::erasure::person_erased>::type_name) continue;
+            BOOST_OUTCOME_TRY(auto const happened, eventlog::decode(stored, with_.keys));
+            auto const named = erased_keys_of(happened);
+            ids.insert(ids.end(), named.begin(), named.end());
+        }
+        if (page.size() < page_events) return ids;
+        after = page.back().version;
     }
-    return ids;
 }
 
 std::optional<command_outcome> execution::judge(admitted const& command, plan const& wanted,

@@ -14,8 +14,9 @@ struct wal_state {
 
 /// So few are copied while writers wait.
 constexpr int pages_left_max = 64;
-constexpr std::chrono::seconds refused_pause{1};
 constexpr int passes_max = 8;
+/// Until the WAL is tried to be emptied again: a reader may stand in the way for long.
+constexpr std::chrono::seconds refused_pause_min{1}, refused_pause_max{30};
 
 /// A checkpoint that is refused (another process is at it, readers are in the way) is tried again with the
 /// next one that is due; nothing is lost meanwhile but room.
@@ -66,6 +67,7 @@ void sqlite_checkpointer::empty_wal() {
 void sqlite_checkpointer::run() {
     std::unique_lock lock{mutex_};
     bool was_refused = false;
+    auto refused_pause = refused_pause_min;
     for (;;) {
         auto const is_due = [this] { return due_ || empty_due_ || stopping_; };
         if (was_refused)
@@ -73,24 +75,27 @@ void sqlite_checkpointer::run() {
         else
             woken_.wait(lock, is_due);
         if (stopping_) return;
-        // What must not stay in the WAL stands there until no reader is in the way.
-        bool const empty = std::exchange(empty_due_, false) || was_refused;
+        bool const empty = std::exchange(empty_due_, false);
+        bool const again = was_refused && !empty;
         bool finished = false;
         lock.unlock();
         try {
-            finished = checkpoint(empty);
+            finished = checkpoint(empty, again);
         } catch (sql::error const&) {
             handle_.reset();  // Opened anew for the next pass; commits say what is wrong with the file.
         }
         lock.lock();
-        was_refused = empty && !finished;
+        // What must not stay in the WAL stands there until no reader is in the way.
+        was_refused = (empty || again) && !finished;
+        refused_pause =
+            again && was_refused ? std::min(refused_pause * 2, refused_pause_max) : refused_pause_min;
         due_ = false;
         // A reader that stands in the way may do so for long; writers are not made to wait for it each time.
         due_at_pages_ = finished ? threshold_pages_ : wal_pages_ + threshold_pages_ / 2;
     }
 }
 
-bool sqlite_checkpointer::checkpoint(bool empty) {
+bool sqlite_checkpointer::checkpoint(bool empty, bool again) {
     if (!handle_) {
         sql::sqlite_options connection;
         connection.synchronous = sql::sqlite_options::sync::full;
@@ -106,9 +111,12 @@ bool sqlite_checkpointer::checkpoint(bool empty) {
         if (left.copied <= before.copied) break;  // A reader stands in the way.
     }
     bool const nearly_done = left.pages - left.copied < static_cast<int>(threshold_pages_ / 8 + 1);
-    if (!nearly_done && !empty) return false;
-    without_writers_(
-        [&] { left = pass(handle_.get(), empty ? SQLITE_CHECKPOINT_TRUNCATE : SQLITE_CHECKPOINT_RESTART); });
+    // Writers are not made to wait again for a reader that is still there.
+    bool const may_empty = empty || (again && left.copied == left.pages);
+    if (!may_empty && (again || !nearly_done)) return false;
+    without_writers_([&] {
+        left = pass(handle_.get(), may_empty ? SQLITE_CHECKPOINT_TRUNCATE : SQLITE_CHECKPOINT_RESTART);
+    });
     return left.done;
 }
 

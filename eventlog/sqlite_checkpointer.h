@@ -38,7 +38,8 @@ public:
 private:
     void run();
     /// True when the WAL was copied whole and the next commit starts it from its beginning.
-    bool checkpoint(bool empty);
+    /// `empty`: the WAL shall be emptied; `again`: that was refused before.
+    bool checkpoint(bool empty, bool again);
 
     std::size_t threshold_pages_;
     std::function<void(std::function<void()> const&)> without_writers_;

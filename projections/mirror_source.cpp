@@ -144,6 +144,9 @@ result<eventlog::log_head> jetstream_source::head() {
     auto const now = log_.head();
     std::lock_guard const lock{mutex_};
     if (!now) return now;
+    // Who was slow to store what it read does not bring an earlier history back.
+    bool const is_older = head_ && head_->log_id == now.value().log_id && head_->epoch > now.value().epoch;
+    if (is_older) return now;
     head_ = now.value();
     head_read_ = steady::now();
     return now;

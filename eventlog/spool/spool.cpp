@@ -125,6 +125,7 @@ void spool::load() {
     // Nothing is sealed any more under those of an empty one.
     if (clicks_ == 0 && !keys_.empty()) {
         on_->execute("DELETE FROM keys");
+        empty_wal();
         keys_.clear();
     }
     for (auto const& each : keys_) key_ids_.insert(each.key_id);
@@ -348,7 +349,7 @@ void spool::tidy(std::size_t clicks, std::size_t bytes) {
         if (clicks_ > 0 || bytes_at_most_ < kept_bytes) return;
         // What a long outage made of the file goes.
         on_->execute_script("VACUUM");
-        on_->query("PRAGMA wal_checkpoint(TRUNCATE)", {}, [](sql::row const&) {});
+        empty_wal();
         bytes_at_most_ = 0;
     } catch (sql::error const&) {
         return;
@@ -397,17 +398,21 @@ std::vector<stored_key> spool::keys_beyond(std::size_t known) const {
     return {keys_.begin() + static_cast<std::ptrdiff_t>(std::min(known, keys_.size())), keys_.end()};
 }
 
+/// What the log destroys some day shall not be here then, nor in the write-ahead log.
+void spool::empty_wal() {
+    on_->query("PRAGMA wal_checkpoint(TRUNCATE)", {}, [](sql::row const&) {});
+}
+
 /// In memory they stay: a click may be on its way that was sealed under one.
 result<void> spool::forget_keys(std::size_t known) {
     std::lock_guard const lock{mutex_};
     if (clicks_ > 0) return boost::outcome_v2::success();
     try {
         use_open_file();
+        std::int64_t gone = 0;
         for (std::size_t i = 0; i < std::min(known, keys_.size()); ++i)
-            on_->execute("DELETE FROM keys WHERE key_id = $1", {keys_[i].key_id});
-        // What the log destroys some day shall not be here then, nor in the write-ahead log.
-        if (known > 0 && !keys_.empty())
-            on_->query("PRAGMA wal_checkpoint(TRUNCATE)", {}, [](sql::row const&) {});
+            gone += on_->execute("DELETE FROM keys WHERE key_id = $1", {keys_[i].key_id});
+        if (gone > 0) empty_wal();
         return boost::outcome_v2::success();
     } catch (sql::error const& why) {
         return unusable(why);

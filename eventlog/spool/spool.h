@@ -98,6 +98,7 @@ private:
     void use_open_file();
     void load();
     void use_new_producer();
+    void empty_wal();
     void insert(append_request const& click);
     [[nodiscard]] std::optional<range> front();
     [[nodiscard]] bool number(range& clicks, preparation const& prepare, std::optional<failure>& refused);

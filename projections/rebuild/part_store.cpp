@@ -78,25 +78,31 @@ std::string folder_prefix(projection const& of, build_id which) {
 }  // namespace
 
 part_store::part_store(read_store const& store, projection const& of, build_id which, domain::uuid const& id)
-    : folder_(store.scratch_folder() + "/" + folder_prefix(of, which) + domain::to_string(id)) {}
+    : folder_(store.scratch_folder() + "/" + folder_prefix(of, which) + domain::to_string(id)),
+      is_folder_of_one_database_(store.dialect() == sql::dialect::sqlite) {}
 
 void part_store::create() const {
     std::error_code failed;
-    // Of an earlier start of this build, which was killed before it removed them: they may hold what is
-    // personal.
-    fs::path const mine{folder_};
-    auto const prefix = mine.filename().string().substr(0, mine.filename().string().size() - uuid_characters);
-    for (auto const& each : fs::directory_iterator{mine.parent_path(), failed}) {
-        std::error_code ignored;
-        if (each.path().filename().string().starts_with(prefix) && each.path() != mine)
-            fs::remove_all(each.path(), ignored);
-    }
-    failed.clear();
+    if (is_folder_of_one_database_) remove_others();
     fs::create_directories(folder_, failed);
     if (!failed) fs::permissions(folder_, fs::perms::owner_all, failed);
     if (failed)
         throw sql::error{sql::error::kind::unavailable,
                          "the folder " + folder_ + " cannot be made: " + failed.message()};
+}
+
+/// Of an earlier start of this build, which was killed before it removed them: they may hold what is
+/// personal.
+void part_store::remove_others() const {
+    fs::path const mine{folder_};
+    auto const name = mine.filename().string();
+    auto const prefix = name.substr(0, name.size() - uuid_characters);
+    std::error_code missing;
+    for (auto const& each : fs::directory_iterator{mine.parent_path(), missing}) {
+        std::error_code ignored;
+        if (each.path().filename().string().starts_with(prefix) && each.path() != mine)
+            fs::remove_all(each.path(), ignored);
+    }
 }
 
 void part_store::remove() const {

@@ -33,9 +33,12 @@ public:
     [[nodiscard]] std::string slice(std::int64_t range, part_slice const& which) const;
 
 private:
+    void remove_others() const;
     [[nodiscard]] std::string path_of(std::int64_t range) const;
 
     std::string folder_;
+    /// In PostgreSQL rebuilds of several databases may share a folder.
+    bool is_folder_of_one_database_ = false;
 };
 
 /// Removes what unfinished rebuilds sorted on this machine, since people's data are in it. One that is at it
