@@ -8,8 +8,6 @@
 
 #include <spdlog/spdlog.h>
 
-#include <utility>
-
 namespace linkledger::cli {
 
 namespace {
@@ -28,8 +26,9 @@ detail_keeper::detail_keeper(configuration const& from, eventlog::event_log& log
       thread_([this](std::stop_token const& stop) { run(stop); }) {}
 
 void detail_keeper::run(std::stop_token const& stop) {
-    for (bool is_complete = false; !stop.stop_requested();) {
-        if (!is_complete || keys_.take_failed_destruction()) is_complete = complete_erasures();
+    for (bool is_due = true; !stop.stop_requested();
+         is_due = was_incomplete_ || keys_.take_failed_destruction()) {
+        if (is_due) complete_erasures();
         work(stop);
         std::unique_lock lock{mutex_};
         wake_.wait_for(lock, stop, look_every, [] { return false; });
@@ -37,15 +36,13 @@ void detail_keeper::run(std::stop_token const& stop) {
 }
 
 /// A process may have died between an erasure and the destruction of its keys, or the store been away.
-bool detail_keeper::complete_erasures() {
+void detail_keeper::complete_erasures() {
     auto const completed = commands::complete_erasures(log_, keys_);
-    if (!completed && !std::exchange(was_incomplete_, true))
+    if (!completed && !was_incomplete_)
         spdlog::error("erasures could not be completed: {}; trying again", describe(completed.error()));
-    if (completed) was_incomplete_ = false;
-    if (!completed) return false;
-    if (completed.value() > 0)
+    if (completed && completed.value() > 0)
         spdlog::info("destroyed {} keys that were left of earlier erasures", completed.value());
-    return true;
+    was_incomplete_ = !completed;
 }
 
 /// The lock is held while there is something to do, so any process may be the next.

@@ -22,7 +22,7 @@ public:
 
 private:
     void run(std::stop_token const& stop);
-    [[nodiscard]] bool complete_erasures();
+    void complete_erasures();
     void work(std::stop_token const& stop);
     void carry_out_orders(std::stop_token const& stop);
     void keep_retention(std::stop_token const& stop);

@@ -108,6 +108,21 @@ std::vector<uuid> erased_keys_of(domain::event const& happened) {
     return ids;
 }
 
+result<std::vector<uuid>> erased_keys_in(eventlog::event_log& log, std::string const& stream) {
+    std::vector<uuid> ids;
+    for (eventlog::version after = 0;;) {
+        BOOST_OUTCOME_TRY(auto const page, log.read_stream(stream, after, rows_at_once));
+        for (auto const& stored : page) {
+            after = stored.version;
+            if (stored.body.type != "person.erased") continue;
+            BOOST_OUTCOME_TRY(auto const happened, decode_plain(stored));
+            auto const named = erased_keys_of(happened);
+            ids.insert(ids.end(), named.begin(), named.end());
+        }
+        if (page.size() < rows_at_once) return ids;
+    }
+}
+
 result<std::size_t> complete_erasures(eventlog::event_log& log, eventlog::keyring& keys) {
     std::size_t destroyed = 0;
     eventlog::read_query query;

@@ -18,6 +18,10 @@ namespace linkledger::commands {
 /// The keys that an event says are destroyed; none for other events.
 [[nodiscard]] std::vector<domain::uuid> erased_keys_of(domain::event const& happened);
 
+/// The keys that a stream's erasures of persons name.
+[[nodiscard]] eventlog::result<std::vector<domain::uuid>> erased_keys_in(eventlog::event_log& log,
+                                                                         std::string const& stream);
+
 /// Destroys the keys that erasures in the log name and that still live; returns how many there were. At each
 /// start, because a process may die between the event and the destruction, and after a destruction that
 /// failed.

@@ -5,7 +5,6 @@
 #include "commands/handlers.h"
 #include "commands/sealing.h"
 #include "commands/visits.h"
-#include "eventlog/codec.h"
 
 #include <boost/asio/post.hpp>
 #include <boost/asio/this_coro.hpp>
@@ -177,7 +176,7 @@ awaitable<command_outcome> execution::destroy_erased(plan const& wanted, command
                  stream = carried_out->stream]() mutable -> eventlog::result<void> {
         // What an earlier try erased is what its event names: since then there may be a new person's key.
         if (replayed) {
-            BOOST_OUTCOME_TRY(ids, keys_erased_in(stream));
+            BOOST_OUTCOME_TRY(ids, erased_keys_in(log_, stream));
         }
         for (auto const& id : ids) {
             BOOST_OUTCOME_TRY(with_.keys.destroy(id));
@@ -187,22 +186,6 @@ awaitable<command_outcome> execution::destroy_erased(plan const& wanted, command
     auto const destroyed = co_await run_blocking(with_.pool, std::move(work));
     if (!destroyed) co_return destroyed.assume_error();
     co_return answer;
-}
-
-eventlog::result<std::vector<domain::uuid>> execution::keys_erased_in(std::string const& stream) const {
-    constexpr std::size_t page_events = 500;
-    std::vector<domain::uuid> ids;
-    for (eventlog::version after = 0;;) {
-        BOOST_OUTCOME_TRY(auto const page, log_.read_stream(stream, after, page_events));
-        for (auto const& stored : page) {
-            if (stored.body.type != domain::event_traits<domain::erasure::person_erased>::type_name) continue;
-            BOOST_OUTCOME_TRY(auto const happened, eventlog::decode(stored, with_.keys));
-            auto const named = erased_keys_of(happened);
-            ids.insert(ids.end(), named.begin(), named.end());
-        }
-        if (page.size() < page_events) return ids;
-        after = page.back().version;
-    }
 }
 
 std::optional<command_outcome> execution::judge(admitted const& command, plan const& wanted,

@@ -57,8 +57,6 @@ private:
     awaitable<planned> decide(attempt& on, admitted const& command);
     awaitable<command_outcome> run_admitted(admitted const& command);
     awaitable<command_outcome> destroy_erased(plan const& wanted, command_outcome answer);
-    /// The keys that a stream's erasures name. Blocks.
-    [[nodiscard]] eventlog::result<std::vector<domain::uuid>> keys_erased_in(std::string const& stream) const;
     awaitable<void> decide_for(wave& next, waiting one);
     awaitable<command_outcome> answer_refused(admitted const& command, domain::refusal no);
     [[nodiscard]] std::optional<command_outcome> judge(

@@ -243,9 +243,7 @@ result<read_page> postgres_log::read(read_query const& query) {
         // of a server whose last events were lost in a failover. That does not matter to a whole page of all
         // events, which ends where it ends; one of some events says how far it has looked.
         position bound = listener_->known_head();
-        bool const is_of_all = query.types.empty() && query.excluded_types.empty() && !query.workspace_id &&
-                               query.stream.empty();
-        if (!is_of_all || bound - query.after < static_cast<position>(query.limit))
+        if (!is_of_all(query) || bound - query.after < static_cast<position>(query.limit))
             bound = c.query_one("SELECT last_position FROM log_head", {}, [](sql::row const& r) {
                          return r.integer(0);
                      }).value_or(0);

@@ -118,6 +118,10 @@ std::vector<recorded_event> read_events(sql::connection& from, read_query const&
 
 }  // namespace
 
+bool is_of_all(read_query const& query) {
+    return query.types.empty() && query.excluded_types.empty() && !query.workspace_id && query.stream.empty();
+}
+
 read_page read_page_up_to(sql::connection& from, read_query const& query, position bound,
                           std::chrono::steady_clock::time_point deadline) {
     // There is no index by type: rare ones are looked for window by window, so that no statement runs long.
@@ -132,8 +136,7 @@ read_page read_page_up_to(sql::connection& from, read_query const& query, positi
         if (std::chrono::steady_clock::now() > deadline) break;
     }
     // Positions have no gaps: a page of all events has seen what it holds, whatever the bound promised.
-    bool const is_of_all = !searching && !query.workspace_id && query.stream.empty();
-    if (page.events.size() >= query.limit || is_of_all)
+    if (page.events.size() >= query.limit || is_of_all(query))
         page.scanned_to = page.events.empty() ? query.after : page.events.back().position;
     return page;
 }

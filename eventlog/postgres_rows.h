@@ -6,6 +6,9 @@
 
 namespace linkledger::eventlog {
 
+/// Whether a query leaves nothing out between its positions.
+[[nodiscard]] bool is_of_all(read_query const& query);
+
 /// The query's events up to `bound`. A search for rare types ends at `deadline` with what it has found.
 [[nodiscard]] read_page read_page_up_to(sql::connection& from, read_query const& query, position bound,
                                         std::chrono::steady_clock::time_point deadline);

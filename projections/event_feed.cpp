@@ -41,6 +41,13 @@ eventlog::result<void> decode_stored(decoded_event& into, eventlog::keyring& key
     return boost::outcome_v2::success();
 }
 
+void feed_options::read_for(projection const& one) {
+    for (auto const type : one.event_types()) {
+        types.emplace(type);
+        if (one.reads_cause()) cause_types.emplace(type);
+    }
+}
+
 event_feed::event_feed(event_source& source, eventlog::keyring& keys, feed_options options)
     : source_(source),
       keys_(keys),

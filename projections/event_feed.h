@@ -33,6 +33,9 @@ struct feed_options {
     std::set<std::string, std::less<>> types;        ///< What the projections read together.
     std::set<std::string, std::less<>> cause_types;  ///< Those of them whose metadata and context are read.
     std::function<bool()> urgent;  ///< Whether someone waits for a position; then there is no lingering.
+
+    /// What that projection reads, too.
+    void read_for(projection const& one);
 };
 
 /// Fills in the other parts from `into.stored`; `corrupted` when they cannot be read.

@@ -66,7 +66,7 @@ private:
     [[nodiscard]] bool may_try();
     [[nodiscard]] result<eventlog::log_head> recent_head();
     [[nodiscard]] std::optional<held_place> find_place(position after);
-    [[nodiscard]] result<void> open(place& at, position after);
+    void open(place& at, position after);
     [[nodiscard]] result<read_page> read_mirror(read_query const& query, place& at);
     result<read_page> read_log(read_query const& query);
     void turn_to_log(failure const& why, place* at);
@@ -111,8 +111,8 @@ bool jetstream_source::wait_beyond(position after, milliseconds deadline) {
     auto held = find_place(after);
     if (!held) return log_.wait_beyond(after, deadline);
     auto& at = *held->first;
-    auto const opened = open(at, after);
-    auto const woken = opened ? at.reader->wait(std::min(deadline, wait_max)) : result<bool>{opened.error()};
+    open(at, after);
+    auto const woken = at.reader->wait(std::min(deadline, wait_max));
     if (woken && woken.value()) return true;
     if (!woken) turn_to_log(woken.error(), &at);
     return log_.wait_beyond(after, 0ms);
@@ -174,22 +174,21 @@ std::optional<held_place> jetstream_source::find_place(position after) {
         if (goes_on) return held_place{&each, std::move(lock)};
         if (!oldest || each.used < oldest->first->used) oldest.emplace(&each, std::move(lock));
     }
-    if (oldest) oldest->first->reader.reset();
+    if (oldest) {
+        oldest->first->reader.reset();
+        oldest->first->of = current;
+    }
     return oldest;
 }
 
-result<void> jetstream_source::open(place& at, position after) {
+void jetstream_source::open(place& at, position after) {
     at.used = steady::now();
-    if (at.reader) return boost::outcome_v2::success();
-    BOOST_OUTCOME_TRY(auto const head, recent_head());
-    at.of = mirror::history_of(head);
-    at.reader = std::make_unique<mirror::reader>(*mirror_, at.of, after);
-    return boost::outcome_v2::success();
+    if (!at.reader) at.reader = std::make_unique<mirror::reader>(*mirror_, at.of, after);
 }
 
 /// A page of what the mirror has; without an event and `scanned_to` at the beginning when that is nothing.
 result<read_page> jetstream_source::read_mirror(read_query const& query, place& at) {
-    BOOST_OUTCOME_TRY(open(at, query.after));
+    open(at, query.after);
     read_page page;
     page.scanned_to = query.after;
     auto const until = steady::now() + options_.page_patience;

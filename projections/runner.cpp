@@ -59,12 +59,7 @@ feed_options feed_options_of(std::vector<projection*> const& those, runner_optio
     feed_options feed;
     feed.page_events_max = options.batch_events_max;
     feed.linger = linger;
-    for (auto const* each : those) {
-        for (auto const type : each->event_types()) {
-            feed.types.emplace(type);
-            if (each->reads_cause()) feed.cause_types.emplace(type);
-        }
-    }
+    for (auto const* each : those) feed.read_for(*each);
     return feed;
 }
 

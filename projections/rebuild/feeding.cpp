@@ -43,10 +43,7 @@ private:
 feed_options feed_options_of(projection const& of) {
     feed_options options;
     options.linger = std::chrono::milliseconds{0};
-    for (auto const type : of.event_types()) {
-        options.types.emplace(type);
-        if (of.reads_cause()) options.cause_types.emplace(type);
-    }
+    options.read_for(of);
     return options;
 }
 

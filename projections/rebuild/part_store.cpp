@@ -69,8 +69,6 @@ bool is_whole(std::string const& path) {
     return std::memcmp(kept.data(), hash.data(), hash.size()) == 0;
 }
 
-constexpr std::size_t uuid_characters = 36;
-
 std::string folder_prefix(projection const& of, build_id which) {
     return std::string{of.name()} + "-v" + to_string(which) + "-";
 }
@@ -79,11 +77,11 @@ std::string folder_prefix(projection const& of, build_id which) {
 
 part_store::part_store(read_store const& store, projection const& of, build_id which, domain::uuid const& id)
     : folder_(store.scratch_folder() + "/" + folder_prefix(of, which) + domain::to_string(id)),
-      is_folder_of_one_database_(store.dialect() == sql::dialect::sqlite) {}
+      own_prefix_(store.dialect() == sql::dialect::sqlite ? folder_prefix(of, which) : std::string{}) {}
 
 void part_store::create() const {
     std::error_code failed;
-    if (is_folder_of_one_database_) remove_others();
+    if (!own_prefix_.empty()) remove_others();
     fs::create_directories(folder_, failed);
     if (!failed) fs::permissions(folder_, fs::perms::owner_all, failed);
     if (failed)
@@ -95,12 +93,10 @@ void part_store::create() const {
 /// personal.
 void part_store::remove_others() const {
     fs::path const mine{folder_};
-    auto const name = mine.filename().string();
-    auto const prefix = name.substr(0, name.size() - uuid_characters);
     std::error_code missing;
     for (auto const& each : fs::directory_iterator{mine.parent_path(), missing}) {
         std::error_code ignored;
-        if (each.path().filename().string().starts_with(prefix) && each.path() != mine)
+        if (each.path().filename().string().starts_with(own_prefix_) && each.path() != mine)
             fs::remove_all(each.path(), ignored);
     }
 }

@@ -37,8 +37,9 @@ private:
     [[nodiscard]] std::string path_of(std::int64_t range) const;
 
     std::string folder_;
-    /// In PostgreSQL rebuilds of several databases may share a folder.
-    bool is_folder_of_one_database_ = false;
+    /// What this build's folders begin with where they are all of one database; else empty: in PostgreSQL
+    /// rebuilds of several may share a folder.
+    std::string own_prefix_;
 };
 
 /// Removes what unfinished rebuilds sorted on this machine, since people's data are in it. One that is at it

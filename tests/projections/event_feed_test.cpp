@@ -3,6 +3,7 @@
 #include "projections/event_feed.h"
 
 #include "domain/streams.h"
+#include "tests/projections/in_between.h"
 #include "tests/projections/read_models.h"
 
 #include <gmock/gmock.h>
@@ -44,23 +45,16 @@ TEST(EventFeed, GivesThePastToOneThatStartsOverWhileOthersWaitAtTheEnd) {
 }
 
 /// Does something else while it reads.
-class interrupted_source final : public event_source {
+class interrupted_source final : public test::source_in_between {
 public:
-    explicit interrupted_source(event_source& behind) : behind_(behind) {}
-    eventlog::result<eventlog::log_head> head() override { return behind_.head(); }
+    using source_in_between::source_in_between;
     eventlog::result<eventlog::read_page> read(eventlog::read_query const& query) override {
-        auto page = behind_.read(query);
+        auto page = source_in_between::read(query);
         if (meanwhile) std::exchange(meanwhile, {})();
         return page;
     }
-    bool wait_beyond(eventlog::position after, std::chrono::milliseconds deadline) override {
-        return behind_.wait_beyond(after, deadline);
-    }
 
     std::function<void()> meanwhile;
-
-private:
-    event_source& behind_;
 };
 
 TEST(EventFeed, ForgetsAPageOfTheHistoryBeforeThatWasBeingRead) {

@@ -2,6 +2,7 @@
 #include "domain/streams.h"
 #include "projections/checkpoint.h"
 #include "projections/links/links_queries.h"
+#include "tests/projections/in_between.h"
 #include "tests/projections/read_models.h"
 #include "tests/support/eventually.h"
 
@@ -16,27 +17,18 @@ using testing::IsEmpty;
 using testing::SizeIs;
 
 /// The links projection, which refuses one position while it is told to.
-class refusing final : public projection {
+class refusing final : public test::projection_in_between {
 public:
-    explicit refusing(std::atomic<eventlog::position>& refused) : refused_(refused) {
-        for (auto& each : create_all())
-            if (each->name() == "links" && !behind_) behind_ = std::move(each);
-    }
-    [[nodiscard]] std::string_view name() const override { return behind_->name(); }
-    [[nodiscard]] int version() const override { return behind_->version(); }
-    [[nodiscard]] std::span<std::string_view const> event_types() const override {
-        return behind_->event_types();
-    }
-    [[nodiscard]] std::span<std::string_view const> tables() const override { return behind_->tables(); }
+    explicit refusing(std::atomic<eventlog::position>& refused)
+        : projection_in_between(test::create_projection("links")), refused_(refused) {}
     void apply(event_batch batch, sql::connection& transaction) override {
         for (auto const* event : batch)
             if (event->stored.position == refused_) throw std::runtime_error{"a fault"};
-        behind_->apply(batch, transaction);
+        projection_in_between::apply(batch, transaction);
     }
 
 private:
     std::atomic<eventlog::position>& refused_;
-    std::unique_ptr<projection> behind_;
 };
 
 class Parked : public test::on_both_databases {

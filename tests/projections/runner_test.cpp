@@ -3,6 +3,7 @@
 #include "domain/streams.h"
 #include "projections/checkpoint.h"
 #include "projections/links/links_queries.h"
+#include "tests/projections/in_between.h"
 #include "tests/projections/random_story.h"
 #include "tests/projections/read_models.h"
 #include "tests/support/eventually.h"
@@ -57,25 +58,18 @@ private:
 };
 
 /// Another projection, with a fault that can be mended.
-class faulty final : public projection {
+class faulty final : public test::projection_in_between {
 public:
     faulty(std::unique_ptr<projection> behind, std::function<bool(decoded_event const&)> refuses)
-        : behind_(std::move(behind)), refuses_(std::move(refuses)) {}
-    [[nodiscard]] std::string_view name() const override { return behind_->name(); }
-    [[nodiscard]] int version() const override { return behind_->version(); }
-    [[nodiscard]] std::span<std::string_view const> event_types() const override {
-        return behind_->event_types();
-    }
-    [[nodiscard]] std::span<std::string_view const> tables() const override { return behind_->tables(); }
+        : projection_in_between(std::move(behind)), refuses_(std::move(refuses)) {}
     void apply(event_batch batch, sql::connection& transaction) override {
-        behind_->apply(batch, transaction);
+        projection_in_between::apply(batch, transaction);
         for (auto const* event : batch) {
             if (refuses_(*event)) throw std::runtime_error{"a fault"};
         }
     }
 
 private:
-    std::unique_ptr<projection> behind_;
     std::function<bool(decoded_event const&)> refuses_;
 };
 

@@ -3,11 +3,9 @@
 #include "projections/worker.h"
 
 #include "projections/checkpoint.h"
+#include "tests/projections/in_between.h"
 #include "tests/projections/random_story.h"
 #include "tests/projections/read_models.h"
-
-#include <algorithm>
-#include <functional>
 
 namespace linkledger::projections {
 namespace {
@@ -16,56 +14,29 @@ using namespace std::chrono_literals;
 using test::first_difference;
 
 /// Its head cannot be had as often as told.
-class headless_source final : public event_source {
+class headless_source final : public test::source_in_between {
 public:
-    explicit headless_source(event_source& behind) : behind_(behind) {}
+    using source_in_between::source_in_between;
     eventlog::result<eventlog::log_head> head() override {
-        if (failures > 0) {
-            --failures;
-            return eventlog::failure{eventlog::failure_code::unavailable, "away"};
-        }
-        return behind_.head();
-    }
-    eventlog::result<eventlog::read_page> read(eventlog::read_query const& query) override {
-        return behind_.read(query);
-    }
-    bool wait_beyond(eventlog::position after, std::chrono::milliseconds deadline) override {
-        return behind_.wait_beyond(after, deadline);
+        if (failures == 0) return source_in_between::head();
+        --failures;
+        return eventlog::failure{eventlog::failure_code::unavailable, "away"};
     }
 
     int failures = 0;
-
-private:
-    event_source& behind_;
 };
 
 /// `links`, whose store breaks as often as told.
-class breaking final : public projection {
+class breaking final : public test::projection_in_between {
 public:
-    breaking() {
-        auto all = create_all();
-        real_ = std::move(
-            *std::find_if(all.begin(), all.end(), [](auto const& each) { return each->name() == "links"; }));
-    }
-    [[nodiscard]] std::string_view name() const override { return real_->name(); }
-    [[nodiscard]] int version() const override { return real_->version(); }
-    [[nodiscard]] std::span<std::string_view const> event_types() const override {
-        return real_->event_types();
-    }
-    [[nodiscard]] bool reads_cause() const override { return real_->reads_cause(); }
-    [[nodiscard]] std::span<std::string_view const> tables() const override { return real_->tables(); }
+    breaking() : projection_in_between(test::create_projection("links")) {}
     void apply(event_batch batch, sql::connection& transaction) override {
-        if (breaks > 0) {
-            --breaks;
-            throw sql::error{sql::error::kind::unavailable, "the connection broke"};
-        }
-        real_->apply(batch, transaction);
+        if (breaks == 0) return projection_in_between::apply(batch, transaction);
+        --breaks;
+        throw sql::error{sql::error::kind::unavailable, "the connection broke"};
     }
 
     int breaks = 0;
-
-private:
-    std::unique_ptr<projection> real_;
 };
 
 /// Workers of `links`, each as in a process of its own but for the feed, on this thread.
@@ -104,7 +75,7 @@ protected:
         options.page_events_max = events;
         options.linger = 0ms;
         breaking const links;
-        for (auto const type : links.event_types()) options.types.emplace(type);
+        options.read_for(links);
         return options;
     }
     static runner_options options_of_test() {

@@ -3,6 +3,7 @@
 #include "tests/simulation/read_side.h"
 
 #include "projections/registry.h"
+#include "tests/projections/in_between.h"
 
 #include <algorithm>
 #include <optional>
@@ -40,22 +41,16 @@ private:
 };
 
 /// A projection of the product, with trouble on the way.
-class troubled final : public projections::projection {
+class troubled final : public test::projection_in_between {
 public:
-    troubled(std::unique_ptr<projections::projection> real, canary bug) : real_(std::move(real)), bug_(bug) {}
-    [[nodiscard]] std::string_view name() const override { return real_->name(); }
-    [[nodiscard]] int version() const override { return real_->version(); }
-    [[nodiscard]] std::span<std::string_view const> event_types() const override {
-        return real_->event_types();
-    }
-    [[nodiscard]] bool reads_cause() const override { return real_->reads_cause(); }
-    [[nodiscard]] std::span<std::string_view const> tables() const override { return real_->tables(); }
+    troubled(std::unique_ptr<projections::projection> real, canary bug)
+        : projection_in_between(std::move(real)), bug_(bug) {}
 
     void apply(projections::event_batch batch, sql::connection& transaction) override {
         if (with == trouble::crash_before) throw crash{};
         if (bug_ == canary::forgotten_event && name() == "links" && batch.size() == 3)
             batch = batch.subspan(0, 2);
-        real_->apply(batch, transaction);
+        projection_in_between::apply(batch, transaction);
         if (bug_ == canary::batches_that_show && name() == "links")
             transaction.execute(
                 "UPDATE links_v" + std::to_string(version()) + " SET utm_term = $1 WHERE utm_term IS NULL",
@@ -71,7 +66,6 @@ public:
     trouble with = trouble::none;
 
 private:
-    std::unique_ptr<projections::projection> real_;
     canary const bug_;
 };
 
@@ -95,10 +89,7 @@ struct read_side::state {
         reading.page_events_max = page_events;
         reading.linger = std::chrono::milliseconds{0};
         for (auto& each : projections::create_all()) {
-            for (auto const type : each->event_types()) {
-                reading.types.emplace(type);
-                if (each->reads_cause()) reading.cause_types.emplace(type);
-            }
+            reading.read_for(*each);
             units.push_back(std::make_unique<unit>(std::move(each), bug));
         }
         feed.emplace(source, keys, reading);
